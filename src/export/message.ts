@@ -1,0 +1,52 @@
+/** A Message on its way to a Collector, and what a Transport Session asks of the exporter that owns it. */
+
+/** One finished Message (IPFIX), Export Packet (v9) or datagram (v5). Its octets belong to the transport until settled. */
+export interface Message {
+  /** What goes on the wire. A view of exactly the Message's length. */
+  bytes: Uint8Array;
+  /** Flow Records in it: what is lost when it is not sent. 0 for templates and options data. */
+  flowRecords: number;
+  /** Σ packetDeltaCount and octetDeltaCount of those records, for the identities of conservation. */
+  packets: number;
+  octets: number;
+  /** Records that advance the sequence (IPFIX: Data Records, options data included; v5: flows). */
+  sequenced: number;
+}
+
+/** Why Flow Records did not leave. The order is the index into counters; the names are metric labels. */
+export const NOT_SENT_REASONS = [
+  'queue_full', //        the bounded queue towards the collector had no room
+  'refused', //           the kernel or the peer refused it (ECONNREFUSED, EPERM, …)
+  'unreachable', //       no route, network or host down
+  'too_large', //         EMSGSIZE: the datagram is larger than the path's MTU
+  'unresolved', //        the collector's name did not resolve while the queue could hold the records
+  'disconnected', //      a connection broke with the Message in flight
+  'shutdown', //          still queued when the time to drain at shutdown was over
+  'not_representable', // the format cannot carry the record (IPv6 in NetFlow v5)
+  'other', //             any other error of the kernel; the log names it
+] as const;
+export type NotSentReason = (typeof NOT_SENT_REASONS)[number];
+
+/**
+ * What a transport calls. The exporter fulfils it; a transport declares the same shape for itself, because
+ * a stage knows only those to its left, and hands back the very Message objects that it was given.
+ */
+export interface Session<M> {
+  /**
+   * A Transport Session has begun (first datagram to an address, new connection): sequence numbers and template
+   * state begin anew. Returns the Messages (templates, options data) to send before any other.
+   */
+  sessionStarted(): readonly M[];
+  /** Called once, right before a Message leaves: writes sequence number and export time into its header. */
+  stamp(message: M): void;
+  /** The Message has left (no reason), or never will. Called exactly once for every Message handed to `send`. */
+  settled(message: M, notSent?: NotSentReason): void;
+}
+
+/** What the exporter asks of its transport. */
+export interface MessageTransport<M> {
+  /** Takes a Message; never blocks, never throws. */
+  send(message: M): void;
+  /** Messages waiting to leave. */
+  readonly queued: number;
+}

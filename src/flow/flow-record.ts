@@ -1,0 +1,130 @@
+/**
+ * The Flow Record: one fixed binary record, declared once.
+ *
+ * A slot of the flow table is such a record, and a Template is compiled into copies out of it.
+ * The head is the same for every record; the Flow Key follows it (IPv4 5 words, IPv6 11), then, with
+ * `--fields full`, the extension. A plain IPv4 record is 16 words: one cache line.
+ *
+ * Integers are in the host's byte order, which must be little-endian (x86-64, arm64; checked at start);
+ * fields of kind `network` lie as they were on the wire and are copied without change.
+ */
+
+/** Offsets in 32-bit words from the start of a record. The two-word fields are float64 and must stay even. */
+export const OCTET_DELTA_COUNT = 0; // float64, exact below 2^53
+export const PACKET_DELTA_COUNT = 2; // float64
+export const FLOW_START_MILLISECONDS = 4; // float64, Unix time
+export const FLOW_END_MILLISECONDS = 6; // float64
+/** tcpControlBits (uint16) | ipClassOfService (uint8) « 16 | state and, in a record on its way out, flowEndReason (uint8) « 24 */
+export const FLAGS = 8;
+/** Ticks: milliseconds on the metering clock, modulo 2^32, of the record's first packet and the entry's last. */
+export const START_TICK = 9;
+export const LAST_TICK = 10;
+/** Where the Flow Key begins. */
+export const KEY = 11;
+
+/** Words of a Flow Key: addresses, then ports, then protocol · DSCP · VLAN, then ingressInterface. */
+export const KEY_WORDS_IPV4 = 5;
+export const KEY_WORDS_IPV6 = 11;
+
+/** flowEndReason (IANA 136). */
+export const FlowEndReason = {
+  IDLE_TIMEOUT: 1,
+  ACTIVE_TIMEOUT: 2,
+  END_OF_FLOW: 3,
+  FORCED_END: 4,
+  LACK_OF_RESOURCES: 5,
+} as const;
+
+/** How a field lies in a record. `network`: octets as on the wire; the others little-endian. */
+export type FieldKind = 'network' | 'uint8' | 'uint16' | 'uint32' | 'float64';
+
+export interface FlowField {
+  /** Octets from the start of the record. */
+  readonly offset: number;
+  readonly kind: FieldKind;
+  /** Octets. */
+  readonly size: number;
+}
+
+/** The layout of one kind of record, chosen at start. */
+export interface FlowLayout {
+  readonly ipVersion: 4 | 6;
+  readonly keyWords: number;
+  /** First word of the extension for `--fields full`; 0: there is none. */
+  readonly extension: number;
+  /** Words of a whole record; even. */
+  readonly words: number;
+  /** By IANA Information Element name. */
+  readonly fields: ReadonlyMap<string, FlowField>;
+}
+
+/** One Flow Record on its way out. Reused: valid only during {@link RecordReceiver.record}. */
+export interface FlowRecord {
+  readonly layout: FlowLayout;
+  /** The memory that holds the record … */
+  readonly view: DataView;
+  /** … which begins at this octet. */
+  readonly offset: number;
+}
+
+/** Who takes Flow Records: the Exporting Processes. Called synchronously. */
+export interface RecordReceiver {
+  record(record: FlowRecord): void;
+}
+
+/** Words of the extension, from its start. */
+export const EXT_SOURCE_MAC = 0; // 6 octets, destination follows at octet 6: three words together
+export const EXT_VLAN = 3; // dot1qCustomerVlanId (uint16) | minimumTTL (uint8) « 16 | maximumTTL (uint8) « 24
+export const EXT_MPLS_TOP = 4;
+export const EXT_MPLS_SECOND = 5;
+export const EXT_FLOW_LABEL = 6;
+export const EXT_FRAGMENT = 7; // fragmentIdentification of the record's last fragment
+export const EXT_SYN_FIN = 8; // tcpSynTotalCount, tcpFinTotalCount, tcpRstTotalCount: uint32 each, since the flow began
+export const EXT_WORDS = 11;
+
+/** Builds the layout for one IP version. */
+export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full'): FlowLayout {
+  const keyWords = ipVersion === 4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6;
+  const address = ipVersion === 4 ? 4 : 16;
+  const key = KEY * 4;
+  const ports = key + 2 * address;
+  const fields = new Map<string, FlowField>();
+  const field = (name: string, offset: number, kind: FieldKind, size: number) =>
+    fields.set(name, { offset, kind, size });
+
+  field('octetDeltaCount', OCTET_DELTA_COUNT * 4, 'float64', 8);
+  field('packetDeltaCount', PACKET_DELTA_COUNT * 4, 'float64', 8);
+  field('flowStartMilliseconds', FLOW_START_MILLISECONDS * 4, 'float64', 8);
+  field('flowEndMilliseconds', FLOW_END_MILLISECONDS * 4, 'float64', 8);
+  field('tcpControlBits', FLAGS * 4, 'uint16', 2);
+  field('ipClassOfService', FLAGS * 4 + 2, 'uint8', 1);
+  field('flowEndReason', FLAGS * 4 + 3, 'uint8', 1);
+  field(`sourceIPv${ipVersion}Address`, key, 'network', address);
+  field(`destinationIPv${ipVersion}Address`, key + address, 'network', address);
+  field('destinationTransportPort', ports, 'uint16', 2);
+  field('sourceTransportPort', ports + 2, 'uint16', 2);
+  field('protocolIdentifier', ports + 4, 'uint8', 1);
+  field('vlanId', ports + 6, 'uint16', 2);
+  field('ingressInterface', ports + 8, 'uint32', 4);
+
+  let words = KEY + keyWords;
+  let extension = 0;
+  if (fieldSet === 'full') {
+    extension = words;
+    const at = extension * 4;
+    field('sourceMacAddress', at, 'network', 6);
+    field('destinationMacAddress', at + 6, 'network', 6);
+    field('dot1qCustomerVlanId', at + EXT_VLAN * 4, 'uint16', 2);
+    field('minimumTTL', at + EXT_VLAN * 4 + 2, 'uint8', 1);
+    field('maximumTTL', at + EXT_VLAN * 4 + 3, 'uint8', 1);
+    field('mplsTopLabelStackSection', at + EXT_MPLS_TOP * 4, 'uint32', 4);
+    field('mplsLabelStackSection2', at + EXT_MPLS_SECOND * 4, 'uint32', 4);
+    field('flowLabelIPv6', at + EXT_FLOW_LABEL * 4, 'uint32', 4);
+    field('fragmentIdentification', at + EXT_FRAGMENT * 4, 'uint32', 4);
+    field('tcpSynTotalCount', at + EXT_SYN_FIN * 4, 'uint32', 4);
+    field('tcpFinTotalCount', at + (EXT_SYN_FIN + 1) * 4, 'uint32', 4);
+    field('tcpRstTotalCount', at + (EXT_SYN_FIN + 2) * 4, 'uint32', 4);
+    words += EXT_WORDS;
+  }
+  return { ipVersion, keyWords, extension, words: words + (words % 2), fields };
+}
