@@ -1,0 +1,144 @@
+/** Flags, the YAML file and the defaults become the effective configuration. Flags beat YAML beats defaults. */
+import { readFileSync } from 'node:fs';
+import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
+import { OPTIONS, type Origins, optionOf, PROPERTIES, type Property, type Settings } from './schema.ts';
+import { BadValue } from './value-types.ts';
+import { type Given, type GivenText, readYamlOptions } from './yaml-file.ts';
+
+/** What the commands are given. */
+export interface EffectiveConfig extends Settings {
+  /** The collectors of `collectorUrls`, every value resolved against the options. */
+  readonly collectors: readonly CollectorConfig[];
+  /** Where each value came from. */
+  readonly origins: Origins;
+}
+
+/** The flags that were given, as texts; a switch is `true` or `false`. */
+export type Flags = ReadonlyMap<Property, readonly string[]>;
+
+export interface Loaded {
+  /** Undefined where there are mistakes. */
+  readonly config: EffectiveConfig | undefined;
+  /** All of them, a line each: `weir.yaml:12: active-timeout: "fast" is not a number of seconds`. */
+  readonly mistakes: readonly string[];
+}
+
+interface Value {
+  readonly value: unknown;
+  readonly origin: string;
+  readonly texts: readonly GivenText[];
+}
+
+/** @param readFile gives a file's octets or throws as `readFileSync` does */
+export function loadConfig(flags: Flags, readFile: (path: string) => Uint8Array = readFileSync): Loaded {
+  const mistakes: string[] = [];
+  const values = new Map<Property, Value>(PROPERTIES.map((property) => [property, defaultOf(property)]));
+  const take = (given: Given) => {
+    const value = parseGiven(given, mistakes);
+    if (value !== undefined) values.set(given.property, value);
+  };
+
+  const path = flags.get('config')?.at(-1);
+  if (path !== undefined) {
+    const file = loadYaml(path, readFile);
+    mistakes.push(...file.mistakes);
+    file.given.forEach(take);
+  }
+  for (const [property, texts] of flags) {
+    const flag = `--${OPTIONS[property].name}`;
+    take({ property, origin: `flag ${flag}`, texts: texts.map((text) => ({ text, where: flag })) });
+  }
+
+  const settings = Object.fromEntries([...values].map(([property, { value }]) => [property, value]));
+  const origins = Object.fromEntries([...values].map(([property, { origin }]) => [property, origin]));
+  const collectors = parseCollectors(
+    values.get('collectorUrls')?.texts ?? [],
+    settings as Settings,
+    mistakes,
+  );
+  if (mistakes.length > 0) return { config: undefined, mistakes };
+  return { config: { ...(settings as Settings), collectors, origins: origins as Origins }, mistakes };
+}
+
+function defaultOf(property: Property): Value {
+  const option = optionOf(property);
+  const value = option.default === undefined ? undefined : option.type.parse(option.default);
+  return { value: option.list === true ? [] : value, origin: 'default', texts: [] };
+}
+
+function loadYaml(path: string, readFile: (path: string) => Uint8Array) {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFile(path));
+  } catch (error) {
+    return {
+      given: [],
+      mistakes: [`--config: cannot read ${JSON.stringify(path)}: ${whyUnreadable(error)}`],
+    };
+  }
+  return readYamlOptions(path, text);
+}
+
+function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'permission denied';
+  if (code === 'EISDIR') return 'it is a directory';
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text';
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A flag that is given again replaces what was given before, unless it is a list. */
+function parseGiven({ property, origin, texts }: Given, mistakes: string[]): Value | undefined {
+  const option = optionOf(property);
+  const effective = option.list === true ? texts : texts.slice(-1);
+  const parsed: unknown[] = [];
+  for (const { text, where } of effective) {
+    try {
+      const value = option.type.parse(text);
+      if (parsed.includes(value)) mistakes.push(`${where}: ${JSON.stringify(text)} is given twice`);
+      parsed.push(value);
+    } catch (error) {
+      if (!(error instanceof BadValue)) throw error;
+      mistakes.push(`${where}: ${error.message}`);
+    }
+  }
+  if (parsed.length < effective.length) return undefined;
+  return { value: option.list === true ? parsed : parsed[0], origin, texts: effective };
+}
+
+function parseCollectors(
+  texts: readonly GivenText[],
+  settings: Settings,
+  mistakes: string[],
+): CollectorConfig[] {
+  const collectors: CollectorConfig[] = [];
+  for (const { text, where } of texts) {
+    try {
+      const collector = parseCollectorUrl(text, settings);
+      const twin = collectors.find((other) => isSameSession(collector, other));
+      // A collector could not tell the two streams apart: both would count the same sequence.
+      if (twin !== undefined && twin.url !== collector.url) {
+        mistakes.push(
+          `${where}: "${text}" is the same collector as "${twin.url}"; give them an observation-domain each`,
+        );
+      }
+      collectors.push(collector);
+    } catch (error) {
+      if (!(error instanceof BadValue)) throw error;
+      mistakes.push(`${where}: ${error.message}`);
+    }
+  }
+  return collectors;
+}
+
+function isSameSession(a: CollectorConfig, b: CollectorConfig): boolean {
+  return (
+    a.protocol === b.protocol &&
+    a.transport === b.transport &&
+    a.host.toLowerCase() === b.host.toLowerCase() &&
+    a.port === b.port &&
+    a.observationDomain === b.observationDomain &&
+    a.source === b.source
+  );
+}

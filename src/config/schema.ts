@@ -1,0 +1,206 @@
+/**
+ * Every option of `weir run` and `weir read`, declared once: the flags, the YAML names, the defaults, the help and
+ * the TypeScript type of the configuration all come from here.
+ */
+import {
+  boolean,
+  choice,
+  endpointOrOff,
+  integer,
+  interfaceName,
+  seconds,
+  string,
+  type ValueType,
+} from './value-types.ts';
+
+/** The commands that take options from the schema. */
+export type ConfiguredCommand = 'run' | 'read';
+
+export interface Option<T> {
+  /** In YAML; with `--` before it, the flag. */
+  readonly name: string;
+  /** The flag's one letter. */
+  readonly alias?: string;
+  readonly type: ValueType<T>;
+  /** As text; undefined: there is no default. For a list: none. */
+  readonly default?: string;
+  /** The option may be given several times; in YAML it is a list. */
+  readonly list?: true;
+  /** A flag without a value. */
+  readonly switch?: true;
+  /** A flag only: it means nothing within a file. */
+  readonly flagOnly?: true;
+  readonly group: 'Capture' | 'Flows' | 'Export' | 'General';
+  readonly commands: readonly ConfiguredCommand[];
+  /** One line for `--help`, with the unit. */
+  readonly help: string;
+}
+
+const RUN = ['run'] as const;
+const BOTH = ['run', 'read'] as const;
+const anySeconds = seconds(0.01, 604_800);
+
+export const OPTIONS = {
+  interfaces: {
+    name: 'interface',
+    alias: 'i',
+    type: interfaceName,
+    list: true,
+    group: 'Capture',
+    commands: RUN,
+    help: 'Interface to capture on; repeat it for several',
+  },
+  direction: {
+    name: 'direction',
+    type: choice('ingress', 'egress', 'both'),
+    default: 'ingress',
+    group: 'Capture',
+    commands: RUN,
+    help: 'Which packets count: ingress (a router counts each once), egress or both',
+  },
+  promiscuous: {
+    name: 'promiscuous',
+    type: boolean,
+    default: 'false',
+    switch: true,
+    group: 'Capture',
+    commands: RUN,
+    help: 'Also capture frames that are addressed to other machines',
+  },
+  capture: {
+    name: 'capture',
+    type: choice('ring', 'libpcap'),
+    default: 'ring',
+    group: 'Capture',
+    commands: RUN,
+    help: 'How to capture: ring (Linux, fast) or libpcap (anywhere)',
+  },
+  filter: {
+    name: 'filter',
+    type: string,
+    group: 'Capture',
+    commands: RUN,
+    help: "Capture only what matches, in tcpdump's language: 'not port 22'",
+  },
+  activeTimeoutSeconds: {
+    name: 'active-timeout',
+    type: anySeconds,
+    default: '5',
+    group: 'Flows',
+    commands: BOTH,
+    help: 'Seconds after which a flow that goes on is reported; fractions work',
+  },
+  idleTimeoutSeconds: {
+    name: 'idle-timeout',
+    type: anySeconds,
+    default: '15',
+    group: 'Flows',
+    commands: BOTH,
+    help: 'Seconds of silence after which a flow has ended',
+  },
+  maxFlows: {
+    name: 'max-flows',
+    type: integer(1, 16_777_216),
+    default: '1048576',
+    group: 'Flows',
+    commands: BOTH,
+    help: 'Flows in the table at once; a full table makes room',
+  },
+  fields: {
+    name: 'fields',
+    type: choice('standard', 'full'),
+    default: 'standard',
+    group: 'Flows',
+    commands: BOTH,
+    help: 'What a record carries: standard, or full (MAC, TTL, MPLS, TCP details)',
+  },
+  collectorUrls: {
+    name: 'collector',
+    alias: 'c',
+    type: string,
+    list: true,
+    group: 'Export',
+    commands: BOTH,
+    help: 'Where records go: netflow5|netflow9|ipfix|ipfix+tcp://HOST[:PORT]; repeat it',
+  },
+  observationDomain: {
+    name: 'observation-domain',
+    type: integer(0, 4_294_967_295),
+    default: '1',
+    group: 'Export',
+    commands: BOTH,
+    help: 'Observation Domain (IPFIX), Source ID (v9), engine (v5)',
+  },
+  templateRefreshSeconds: {
+    name: 'template-refresh',
+    type: anySeconds,
+    default: '60',
+    group: 'Export',
+    commands: BOTH,
+    help: 'Seconds between two sendings of the templates over UDP',
+  },
+  mtu: {
+    name: 'mtu',
+    // 512 octets is what RFC 7011 §10.3.3 allows where the path is unknown.
+    type: integer(512, 65_535),
+    default: '1500',
+    group: 'Export',
+    commands: BOTH,
+    help: 'Octets of the largest datagram, IP and UDP headers included',
+  },
+  metrics: {
+    name: 'metrics',
+    type: endpointOrOff,
+    default: '127.0.0.1:9469',
+    group: 'General',
+    commands: RUN,
+    help: 'ADDRESS:PORT for Prometheus, /healthz and /readyz; or off',
+  },
+  json: {
+    name: 'json',
+    type: boolean,
+    default: 'false',
+    switch: true,
+    group: 'General',
+    commands: BOTH,
+    help: 'Write one flow record a line to standard output, as JSON',
+  },
+  config: {
+    name: 'config',
+    type: string,
+    flagOnly: true,
+    group: 'General',
+    commands: BOTH,
+    help: 'YAML file with these options by the same names; flags go before it',
+  },
+} as const satisfies Record<string, Option<unknown>>;
+
+/** The program's name of an option: a property of {@link Settings}. */
+export type Property = keyof typeof OPTIONS;
+
+type ValueOf<O> = O extends { type: ValueType<infer T> }
+  ? O extends { list: true }
+    ? readonly T[]
+    : O extends { default: string }
+      ? T
+      : T | undefined
+  : never;
+
+/** The options' values. */
+export type Settings = { readonly [P in Property]: ValueOf<(typeof OPTIONS)[P]> };
+
+/** Where a value came from: `default`, `flag --mtu` or `weir.yaml:12`. */
+export type Origins = { readonly [P in Property]: string };
+
+/** All options, in the order of the help. */
+export const PROPERTIES = Object.keys(OPTIONS) as readonly Property[];
+
+/** The declaration behind a property, without its narrow type. */
+export function optionOf(property: Property): Option<unknown> {
+  return OPTIONS[property];
+}
+
+/** The property whose YAML name or flag that is. */
+export function propertyNamed(name: string): Property | undefined {
+  return PROPERTIES.find((property) => OPTIONS[property].name === name);
+}

@@ -1,0 +1,139 @@
+/**
+ * The types of values: each reads a text, as it stands in a flag, in YAML or in a collector's URL.
+ * A text that is no such value throws {@link BadValue}, whose message begins with the text.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import { didYouMean } from './suggest.ts';
+
+export class BadValue extends Error {}
+
+export interface ValueType<T> {
+  /** @throws BadValue */
+  parse(text: string): T;
+  /** The text that `parse` reads as this value. */
+  format(value: T): string;
+}
+
+/** An address of this machine and a port to listen on; port 0 lets the kernel choose. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+const quoted = (text: string) => JSON.stringify(text);
+
+/** Seconds, fractions allowed. */
+export function seconds(minimum: number, maximum: number): ValueType<number> {
+  return {
+    parse(text) {
+      if (!/^(\d+(\.\d*)?|\.\d+)$/.test(text))
+        throw new BadValue(`${quoted(text)} is not a number of seconds`);
+      const value = Number(text);
+      if (value < minimum || value > maximum) {
+        throw new BadValue(`${quoted(text)} is not between ${minimum} and ${maximum} seconds`);
+      }
+      return value;
+    },
+    format: String,
+  };
+}
+
+export function integer(minimum: number, maximum: number): ValueType<number> {
+  return {
+    parse(text) {
+      const value = Number(text);
+      if (!/^[-+]?\d+$/.test(text) || value < minimum || value > maximum) {
+        throw new BadValue(`${quoted(text)} is not a whole number from ${minimum} to ${maximum}`);
+      }
+      return value;
+    },
+    format: String,
+  };
+}
+
+export function choice<const C extends string>(...choices: C[]): ValueType<C> {
+  const last = choices.at(-1);
+  const listed = choices.length === 1 ? last : `${choices.slice(0, -1).join(', ')} or ${last}`;
+  return {
+    parse(text) {
+      const found = choices.find((candidate) => candidate === text);
+      if (found === undefined) {
+        throw new BadValue(`${quoted(text)} is not ${listed}${didYouMean(text, choices)}`);
+      }
+      return found;
+    },
+    format: (value) => value,
+  };
+}
+
+export const boolean: ValueType<boolean> = {
+  parse(text) {
+    if (text !== 'true' && text !== 'false') throw new BadValue(`${quoted(text)} is neither true nor false`);
+    return text === 'true';
+  },
+  format: String,
+};
+
+/** Any text but an empty one. */
+export const string: ValueType<string> = {
+  parse(text) {
+    if (text.trim() === '') throw new BadValue(`${quoted(text)} is empty`);
+    return text;
+  },
+  format: (value) => value,
+};
+
+/** The name of a network interface: what the kernel allows in one. Whether it exists shows at start. */
+export const interfaceName: ValueType<string> = {
+  parse(text) {
+    if (!/^[^\s/,]+$/.test(text) || text === '.' || text === '..') {
+      throw new BadValue(`${quoted(text)} is not the name of an interface`);
+    }
+    return text;
+  },
+  format: (value) => value,
+};
+
+/** A port: 1 to 65535, or from 0 where the kernel may choose. */
+export function parsePort(text: string, minimum: 0 | 1): number | undefined {
+  if (!/^\d{1,5}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= minimum && port <= 65535 ? port : undefined;
+}
+
+/** A host as it stands before `:port`: a name, an IPv4 address, or an IPv6 address in brackets. Undefined: none of them. */
+export function parseHost(text: string): string | undefined {
+  const bracketed = /^\[(.*)\]$/.exec(text)?.[1];
+  if (bracketed !== undefined) {
+    // RFC 6874 writes the zone of a link-local address as %25eth0; people write %eth0.
+    const address = bracketed.replace(/%25/, '%');
+    return isIPv6(address) ? address : undefined;
+  }
+  // What ends in a number is meant as an IPv4 address: 10.0.0 and 256.1.1.1 are none.
+  if (/(^|\.)\d+\.?$/.test(text)) return isIPv4(text) ? text : undefined;
+  const label = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i;
+  const labels = text.replace(/\.$/, '').split('.');
+  return text.length <= 254 && labels.every((part) => part.length <= 63 && label.test(part))
+    ? text
+    : undefined;
+}
+
+/** `host:port`, an IPv6 host in brackets. */
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** `ADDRESS:PORT`, or `off`, which reads as undefined. */
+export const endpointOrOff: ValueType<Endpoint | undefined> = {
+  parse(text) {
+    if (text === 'off') return undefined;
+    const colon = text.lastIndexOf(':');
+    const host = parseHost(text.slice(0, colon === -1 ? undefined : colon));
+    const port = colon === -1 ? undefined : parsePort(text.slice(colon + 1), 0);
+    if (host === undefined || port === undefined) {
+      throw new BadValue(`${quoted(text)} is neither ADDRESS:PORT (IPv6 in brackets) nor off`);
+    }
+    return { host, port };
+  },
+  format: (value) => (value === undefined ? 'off' : formatEndpoint(value)),
+};
