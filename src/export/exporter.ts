@@ -1,0 +1,313 @@
+/**
+ * The Exporting Process towards one Collector: Flow Records in, Messages out.
+ *
+ * Steps of a record: append it to the Message being built → when it does not fit, finish that Message, hand
+ * it to the transport and begin the next. A Message that is not full leaves after 100 ms (`tick`). The
+ * sequence number is written when a Message leaves (`stamp`), because only then is it known what was sent
+ * before; what became of it comes back by `settled`, and every record ends in one of those counts.
+ */
+
+import {
+  type FlowLayout,
+  type FlowRecord,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+  type RecordReceiver,
+} from '../flow/flow-record.ts';
+import { Appended, type ControlData, type Format } from './format.ts';
+import { ipfixDialect } from './ipfix.ts';
+import {
+  type Message,
+  type MessageTransport,
+  NOT_SENT_REASONS,
+  type NotSentReason,
+  type Session,
+} from './message.ts';
+import { MessageWriter } from './message-writer.ts';
+import { Netflow5 } from './netflow5.ts';
+import { netflow9Dialect } from './netflow9.ts';
+import { optionsTables } from './options.ts';
+import { FlowTemplate, flowTemplateNames } from './template.ts';
+import { TemplateFormat } from './template-format.ts';
+import { UptimeClock } from './uptime.ts';
+
+export interface ExporterOptions {
+  readonly protocol: 'netflow5' | 'netflow9' | 'ipfix';
+  /** IPFIX observation domain, v9 source ID, v5 engine type and ID. */
+  readonly observationDomain: number;
+  /** Octets of a Message at most: the path's MTU less the IP and UDP headers. */
+  readonly messageOctets: number;
+  /** Templates and options data are sent again after this time … */
+  readonly templateRefreshMilliseconds: number;
+  /** … or after so many Messages, whichever comes first; 0: by time alone (connections: never again). */
+  readonly templateRefreshMessages: number;
+  readonly fields: 'standard' | 'full';
+  /** Octets of tcpControlBits in v9 and IPFIX. */
+  readonly tcpControlBitsOctets: 1 | 2;
+  readonly layouts: readonly [ipv4: FlowLayout, ipv6: FlowLayout];
+  /** The instant that v5's and v9's SysUptime counts from, Unix ms; 0 for files, whose records may be older. */
+  readonly bootMilliseconds: number;
+  /** Unix time for message headers: of today, or a file's own (its greatest packet time). */
+  readonly clockMilliseconds: () => number;
+  /** The clock of the refresh: monotonic when live, the file's own otherwise. */
+  readonly refreshClockMilliseconds: () => number;
+  /** Interfaces and the Metering Process's totals, for options data. */
+  readonly observed: () => Pick<ControlData, 'interfaces' | 'metering'>;
+  /** Said once each: what this format cannot carry. */
+  readonly onNotice: (text: string) => void;
+}
+
+/** A Message that is not full leaves within this time, the interval of `tick` (25 ms) on either side included. */
+const FLUSH_MILLISECONDS = 100;
+const TICK_MILLISECONDS = 25;
+
+/** Flow Records and what they carry. */
+export interface RecordCounts {
+  records: number;
+  packets: number;
+  octets: number;
+}
+
+const zero = (): RecordCounts => ({ records: 0, packets: 0, octets: 0 });
+
+/** A Message and the memory that it reuses. */
+class PooledMessage implements Message {
+  readonly memory: Uint8Array;
+  bytes: Uint8Array;
+  flowRecords = 0;
+  packets = 0;
+  octets = 0;
+  sequenced = 0;
+
+  constructor(capacity: number) {
+    this.memory = new Uint8Array(capacity);
+    this.bytes = this.memory;
+  }
+}
+
+export class Exporter implements RecordReceiver, Session<Message> {
+  /** Flow Records taken in, those that have left, and those that never will, by reason. Octets are IP octets. */
+  readonly accepted = zero();
+  readonly sent = zero();
+  readonly notSent: ReadonlyMap<NotSentReason, RecordCounts> = new Map(
+    NOT_SENT_REASONS.map((reason) => [reason, zero()]),
+  );
+  /** Messages that have left, and their octets on the wire. */
+  messagesSent = 0;
+  messageOctetsSent = 0;
+  /** Times that templates and options data were sent. */
+  templatesSent = 0;
+  readonly protocol: ExporterOptions['protocol'];
+
+  readonly #options: ExporterOptions;
+  readonly #format: Format;
+  readonly #transport: MessageTransport<Message>;
+  readonly #writer: MessageWriter;
+  readonly #controlWriter: MessageWriter;
+  readonly #pool: PooledMessage[] = [];
+  readonly #notices = new Set<string>();
+  #open: PooledMessage;
+  /** Monotonic time at which the open Message is to leave; 0: not yet known. */
+  #dueMilliseconds = 0;
+  #refreshedMilliseconds = 0;
+  #messagesSinceRefresh = 0;
+  #sessions = 0;
+
+  constructor(options: ExporterOptions, transport: MessageTransport<Message>) {
+    this.#options = options;
+    this.#transport = transport;
+    this.protocol = options.protocol;
+    this.#format = this.#makeFormat();
+    this.#writer = new MessageWriter(options.messageOctets);
+    this.#controlWriter = new MessageWriter(options.messageOctets);
+    this.#open = this.#take();
+    this.#format.begin(this.#writer);
+  }
+
+  /** Records that wait: in the Message being built, or in the transport. */
+  get queued(): RecordCounts {
+    const queued = { ...this.accepted };
+    for (const settled of [this.sent, ...this.notSent.values()]) {
+      queued.records -= settled.records;
+      queued.packets -= settled.packets;
+      queued.octets -= settled.octets;
+    }
+    return queued;
+  }
+
+  record(record: FlowRecord): void {
+    const packets = record.view.getFloat64(record.offset + PACKET_DELTA_COUNT * 4, true);
+    const octets = record.view.getFloat64(record.offset + OCTET_DELTA_COUNT * 4, true);
+    this.accepted.records++;
+    this.accepted.packets += packets;
+    this.accepted.octets += octets;
+    let appended = this.#format.append(this.#writer, record, this.#open);
+    if (appended === Appended.NO_ROOM) {
+      this.#finishMessage();
+      appended = this.#format.append(this.#writer, record, this.#open);
+    }
+    if (appended !== Appended.YES) {
+      this.#notRepresentable(record, packets, octets);
+      return;
+    }
+    this.#open.flowRecords++;
+    this.#open.packets += packets;
+    this.#open.octets += octets;
+  }
+
+  /** Lets go of a Message that has waited long enough, and refreshes the templates. @param now monotonic ms */
+  tick(now: number): void {
+    if (this.#open.flowRecords > 0) {
+      if (this.#dueMilliseconds === 0) this.#dueMilliseconds = now + FLUSH_MILLISECONDS - 2 * TICK_MILLISECONDS;
+      else if (now >= this.#dueMilliseconds) this.#finishMessage();
+    }
+    if (this.#sessions > 0) this.#refreshIfDue();
+  }
+
+  /** Hands over what is there, however little. */
+  flush(): void {
+    if (this.#open.flowRecords > 0) this.#finishMessage();
+  }
+
+  /** Sends templates and options data now: the last statistics at the end. */
+  refresh(): void {
+    for (const message of this.#controlMessages()) this.#transport.send(message);
+  }
+
+  sessionStarted(): Message[] {
+    this.#sessions++;
+    this.#format.resetSequence();
+    return this.#controlMessages();
+  }
+
+  stamp(message: Message): void {
+    this.#format.stamp(message);
+  }
+
+  settled(message: Message, notSent?: NotSentReason): void {
+    const counts = notSent === undefined ? this.sent : this.notSent.get(notSent)!;
+    counts.records += message.flowRecords;
+    counts.packets += message.packets;
+    counts.octets += message.octets;
+    if (notSent === undefined) {
+      this.messagesSent++;
+      this.messageOctetsSent += message.bytes.length;
+    }
+    this.#pool.push(message as PooledMessage);
+  }
+
+  #makeFormat(): Format {
+    const { protocol, observationDomain, layouts, fields, tcpControlBitsOctets, messageOctets } =
+      this.#options;
+    const uptime = new UptimeClock(this.#options.bootMilliseconds);
+    if (protocol === 'netflow5') {
+      return new Netflow5({
+        observationDomain,
+        uptime,
+        onWideInterface: (index) =>
+          this.#notice('interface', `interface ${index} does not fit NetFlow v5's 16 bits and is sent as 0`),
+      });
+    }
+    const taken = new Set<number>();
+    const template = (ipVersion: 4 | 6, layout: FlowLayout): FlowTemplate => {
+      const names = flowTemplateNames(ipVersion, {
+        fields,
+        tcpControlBitsOctets,
+        sysUpTime: protocol === 'netflow9',
+      });
+      const made = new FlowTemplate(names, layout, taken);
+      taken.add(made.id);
+      return made;
+    };
+    const templates = [template(4, layouts[0]), template(6, layouts[1])] as const;
+    const dialect =
+      protocol === 'ipfix' ? ipfixDialect(observationDomain) : netflow9Dialect(observationDomain, uptime);
+    const options = optionsTables(protocol, observationDomain, taken);
+    return new TemplateFormat(dialect, templates, options, () => this.#controlData(), messageOctets);
+  }
+
+  #finishMessage(): void {
+    const message = this.#open;
+    this.#format.finish(this.#writer, this.#options.clockMilliseconds());
+    this.#fill(message, this.#writer);
+    if (this.#sessions > 0) this.#refreshIfDue();
+    this.#messagesSinceRefresh++;
+    this.#transport.send(message);
+    this.#open = this.#take();
+    this.#writer.position = 0;
+    this.#format.begin(this.#writer);
+    this.#dueMilliseconds = 0;
+  }
+
+  #refreshIfDue(): void {
+    const { templateRefreshMilliseconds, templateRefreshMessages } = this.#options;
+    const age = this.#options.refreshClockMilliseconds() - this.#refreshedMilliseconds;
+    const byMessages = templateRefreshMessages > 0 && this.#messagesSinceRefresh >= templateRefreshMessages;
+    if (byMessages || (templateRefreshMilliseconds > 0 && age >= templateRefreshMilliseconds)) this.refresh();
+  }
+
+  #controlMessages(): Message[] {
+    const messages: Message[] = [];
+    this.#refreshedMilliseconds = this.#options.refreshClockMilliseconds();
+    this.#messagesSinceRefresh = 0;
+    this.#format.control(this.#controlWriter, this.#options.clockMilliseconds(), (sequenced) => {
+      const message = this.#take();
+      message.sequenced = sequenced;
+      this.#fill(message, this.#controlWriter);
+      messages.push(message);
+    });
+    if (messages.length > 0) this.templatesSent++;
+    return messages;
+  }
+
+  #controlData(): ControlData {
+    let [records, packets, octets] = [0, 0, 0];
+    for (const lost of this.notSent.values()) {
+      records += lost.records;
+      packets += lost.packets;
+      octets += lost.octets;
+    }
+    return {
+      ...this.#options.observed(),
+      exporting: {
+        exportedMessageTotalCount: this.messagesSent,
+        exportedFlowRecordTotalCount: this.sent.records,
+        exportedOctetTotalCount: this.messageOctetsSent,
+        notSentFlowTotalCount: records,
+        notSentPacketTotalCount: packets,
+        notSentOctetTotalCount: octets,
+      },
+    };
+  }
+
+  #take(): PooledMessage {
+    const message = this.#pool.pop() ?? new PooledMessage(this.#options.messageOctets);
+    message.flowRecords = 0;
+    message.packets = 0;
+    message.octets = 0;
+    message.sequenced = 0;
+    return message;
+  }
+
+  #fill(message: PooledMessage, writer: MessageWriter): void {
+    const { position } = writer;
+    message.memory.set(writer.bytes.subarray(0, position));
+    message.bytes = message.memory.subarray(0, position);
+  }
+
+  #notRepresentable(record: FlowRecord, packets: number, octets: number): void {
+    const lost = this.notSent.get('not_representable')!;
+    lost.records++;
+    lost.packets += packets;
+    lost.octets += octets;
+    if (record.layout.ipVersion === 6) {
+      this.#notice('ipv6', 'NetFlow v5 carries IPv4 only: IPv6 flows are not sent to this collector');
+    } else this.#notice('size', 'a record is too large for a datagram of this size');
+  }
+
+  #notice(key: string, text: string): void {
+    if (this.#notices.has(key)) return;
+    this.#notices.add(key);
+    this.#options.onNotice(text);
+  }
+}

@@ -1,0 +1,52 @@
+/** What the exporter asks of an export format: NetFlow v5, v9 or IPFIX. */
+
+import type { FlowRecord } from '../flow/flow-record.ts';
+import type { Message } from './message.ts';
+import type { MessageWriter } from './message-writer.ts';
+
+/** What became of a record handed to {@link Format.append}. */
+export const Appended = { YES: 0, NO_ROOM: 1, NOT_REPRESENTABLE: 2 } as const;
+
+export interface Format {
+  readonly protocol: 'netflow5' | 'netflow9' | 'ipfix';
+  /** Starts a Message: its header is reserved. */
+  begin(writer: MessageWriter): void;
+  /**
+   * Adds a Flow Record to the Message, whole or not at all, and what it adds to the Message's counts.
+   * @returns one of {@link Appended}
+   */
+  append(writer: MessageWriter, record: FlowRecord, message: Message): number;
+  /** Completes the Message: lengths, counts, times; all but the sequence number. */
+  finish(writer: MessageWriter, clockMilliseconds: number): void;
+  /** Writes the next sequence number into the header, and counts the Message in it. */
+  stamp(message: Message): void;
+  /** A Transport Session begins: the sequence does too. */
+  resetSequence(): void;
+  /**
+   * Templates, Options Templates and options data, in as many Messages as they need. `send` takes each: the
+   * writer holds its octets, finished but for the sequence number.
+   * @param sequenced Data Records among them
+   */
+  control(writer: MessageWriter, clockMilliseconds: number, send: (sequenced: number) => void): void;
+}
+
+/** What options data tells, read when it is sent. Totals since the start. */
+export interface ControlData {
+  readonly interfaces: readonly { readonly index: number; readonly name: string }[];
+  readonly metering: {
+    readonly packetTotalCount: number;
+    readonly octetTotalCount: number;
+    readonly ignoredPacketTotalCount: number;
+    readonly ignoredOctetTotalCount: number;
+    readonly droppedPacketTotalCount: number;
+    readonly observedFlowTotalCount: number;
+  };
+  readonly exporting: {
+    readonly exportedMessageTotalCount: number;
+    readonly exportedFlowRecordTotalCount: number;
+    readonly exportedOctetTotalCount: number;
+    readonly notSentFlowTotalCount: number;
+    readonly notSentPacketTotalCount: number;
+    readonly notSentOctetTotalCount: number;
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Options data: the names of interfaces, and the statistics of the Metering and Exporting Processes
+ * (RFC 7011 §4.1–4.3; RFC 3954 §6.1), so that a collector can tell loss from silence.
+ */
+
+import { elementByName } from './elements.ts';
+import type { ControlData } from './format.ts';
+import { MessageWriter } from './message-writer.ts';
+import { type TemplateField, templateId } from './template.ts';
+
+/** One Options Template and the rows that it describes. */
+export interface OptionsTable {
+  readonly id: number;
+  /** Scope first: always exactly one scope field. */
+  readonly fields: readonly TemplateField[];
+  /** v9's scope type (RFC 3954 §6.1): 1 System, 2 Interface. */
+  readonly netflow9ScopeType: number;
+  /** The Data Records, encoded. */
+  rows(data: ControlData): Uint8Array[];
+}
+
+const encoder = new TextEncoder();
+/** Octets of an interface name in v9, which has no variable length: IFNAMSIZ. */
+const NETFLOW9_NAME_OCTETS = 16;
+
+/** @param taken IDs of the exporter's other templates; those made here are added */
+export function optionsTables(
+  dialect: 'netflow9' | 'ipfix',
+  domain: number,
+  taken: Set<number>,
+): OptionsTable[] {
+  const table = (
+    names: readonly string[],
+    netflow9ScopeType: number,
+    rows: (data: ControlData, row: (write: (writer: MessageWriter) => void) => void) => void,
+  ): OptionsTable => {
+    const fields = names.map((name) => {
+      const element = elementByName(name);
+      const fixed = dialect === 'netflow9' && element.size === 65535;
+      return { element, size: fixed ? NETFLOW9_NAME_OCTETS : element.size };
+    });
+    const id = templateId(fields, taken);
+    taken.add(id);
+    return {
+      id,
+      fields,
+      netflow9ScopeType,
+      rows(data) {
+        const encoded: Uint8Array[] = [];
+        rows(data, (write) => {
+          const writer = new MessageWriter(512);
+          write(writer);
+          encoded.push(writer.bytes.subarray(0, writer.position));
+        });
+        return encoded;
+      },
+    };
+  };
+
+  const counters = (names: readonly string[], of: (data: ControlData) => object): OptionsTable =>
+    table([dialect === 'netflow9' ? 'observationDomainId' : names[0]!, ...names.slice(1)], 1, (data, row) =>
+      row((writer) => {
+        writer.uint32(domain);
+        const values = of(data) as Readonly<Record<string, number>>;
+        for (const name of names.slice(1)) writer.uint64(values[name]!);
+      }),
+    );
+
+  return [
+    table(['ingressInterface', 'interfaceName'], 2, (data, row) => {
+      for (const { index, name } of data.interfaces) {
+        row((writer) => {
+          writer.uint32(index);
+          if (dialect === 'ipfix') writeString(writer, name);
+          else writeFixedString(writer, name, NETFLOW9_NAME_OCTETS);
+        });
+      }
+    }),
+    counters(
+      [
+        'meteringProcessId',
+        'packetTotalCount',
+        'octetTotalCount',
+        'ignoredPacketTotalCount',
+        'ignoredOctetTotalCount',
+        'droppedPacketTotalCount',
+        'observedFlowTotalCount',
+      ],
+      (data) => data.metering,
+    ),
+    counters(
+      [
+        'exportingProcessId',
+        'exportedMessageTotalCount',
+        'exportedFlowRecordTotalCount',
+        'exportedOctetTotalCount',
+        'notSentFlowTotalCount',
+        'notSentPacketTotalCount',
+        'notSentOctetTotalCount',
+      ],
+      (data) => data.exporting,
+    ),
+  ];
+}
+
+/** A variable-length string: one octet of length up to 254, else 255 and two octets (RFC 7011 §7). */
+function writeString(writer: MessageWriter, text: string): void {
+  const octets = encoder.encode(text).subarray(0, 400);
+  if (octets.length < 255) writer.uint8(octets.length);
+  else {
+    writer.uint8(255);
+    writer.uint16(octets.length);
+  }
+  writer.copy(octets);
+}
+
+function writeFixedString(writer: MessageWriter, text: string, size: number): void {
+  const octets = encoder.encode(text).subarray(0, size);
+  writer.copy(octets);
+  for (let i = octets.length; i < size; i++) writer.uint8(0);
+}

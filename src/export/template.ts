@@ -1,0 +1,219 @@
+/**
+ * Templates are data: a list of fields, each an Information Element, its size on the wire, and where its
+ * value comes from. A Template is compiled once into a list of copies from a Flow Record to a Message;
+ * NetFlow v9 and IPFIX share it.
+ */
+
+import type { FlowLayout, FlowRecord } from '../flow/flow-record.ts';
+import { type Element, elementByName } from './elements.ts';
+import { writeUint64 } from './message-writer.ts';
+
+export interface TemplateField {
+  readonly element: Element;
+  /** Octets on the wire; 65535: variable (options data of IPFIX only). */
+  readonly size: number;
+}
+
+/** How a value gets from a record to a Message. */
+const Copy = {
+  WORDS: 0, //     network order already, a multiple of 4 octets
+  OCTETS: 1, //    network order already, any number of octets
+  UINT8: 2,
+  UINT16: 3,
+  UINT32: 4,
+  UINT16_LOW: 5, // the low octet of a 16-bit field (reduced-size encoding, RFC 7011 §6.2)
+  UINT24: 6, //    the low three octets of a 32-bit field (MPLS label stack sections)
+  COUNTER: 7, //   float64 to 64 bits
+  CONSTANT8: 8,
+  ICMP: 9, //      type and code, which lie in the destination port's place; 0 for other protocols
+  UPTIME: 10, //   left open: patched by the Message's boot instant
+} as const;
+
+interface Step {
+  readonly copy: number;
+  /** Octets from the start of the record; the value of a constant. */
+  readonly from: number;
+  /** Octets from the start of the Data Record. */
+  readonly to: number;
+  readonly size: number;
+}
+
+export class FlowTemplate {
+  readonly id: number;
+  readonly ipVersion: 4 | 6;
+  readonly fields: readonly TemplateField[];
+  /** Octets of a Data Record. */
+  readonly recordLength: number;
+  /** Octets from a Data Record's start to flowStartSysUpTime and flowEndSysUpTime; -1: not among the fields. */
+  readonly startUptimeOffset: number;
+  readonly endUptimeOffset: number;
+  readonly #steps: readonly Step[];
+  readonly #protocolOffset: number;
+  readonly #icmpProtocol: number;
+
+  /**
+   * @param names IANA names in their order on the wire; `name:octets` for a reduced size
+   * @param taken template IDs that other templates of the same exporter have
+   */
+  constructor(names: readonly string[], layout: FlowLayout, taken: ReadonlySet<number>) {
+    this.ipVersion = layout.ipVersion;
+    this.fields = names.map(parseField);
+    this.id = templateId(this.fields, taken);
+    this.#protocolOffset = layout.fields.get('protocolIdentifier')!.offset;
+    this.#icmpProtocol = layout.ipVersion === 4 ? 1 : 58;
+    const steps: Step[] = [];
+    const offsets = new Map<string, number>();
+    let to = 0;
+    for (const field of this.fields) {
+      offsets.set(field.element.name, to);
+      steps.push(step(field, to, layout));
+      to += field.size;
+    }
+    this.recordLength = to;
+    this.startUptimeOffset = offsets.get('flowStartSysUpTime') ?? -1;
+    this.endUptimeOffset = offsets.get('flowEndSysUpTime') ?? -1;
+    this.#steps = steps;
+  }
+
+  /** Writes one Data Record of {@link recordLength} octets at `at`. */
+  encode(record: FlowRecord, target: DataView, at: number): void {
+    const { view, offset } = record;
+    const steps = this.#steps;
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!;
+      const to = at + step.to;
+      const from = offset + step.from;
+      switch (step.copy) {
+        case Copy.WORDS:
+          for (let k = 0; k < step.size; k += 4) target.setInt32(to + k, view.getInt32(from + k));
+          break;
+        case Copy.OCTETS:
+          for (let k = 0; k < step.size; k++) target.setUint8(to + k, view.getUint8(from + k));
+          break;
+        case Copy.UINT8:
+        case Copy.UINT16_LOW:
+          target.setUint8(to, view.getUint8(from));
+          break;
+        case Copy.UINT16:
+          target.setUint16(to, view.getUint16(from, true));
+          break;
+        case Copy.UINT32:
+          target.setInt32(to, view.getInt32(from, true));
+          break;
+        case Copy.UINT24:
+          target.setUint8(to, view.getUint8(from + 2));
+          target.setUint16(to + 1, view.getUint16(from, true));
+          break;
+        case Copy.COUNTER:
+          writeUint64(target, to, view.getFloat64(from, true));
+          break;
+        case Copy.CONSTANT8:
+          target.setUint8(to, step.from);
+          break;
+        case Copy.ICMP:
+          target.setUint16(
+            to,
+            view.getUint8(offset + this.#protocolOffset) === this.#icmpProtocol
+              ? view.getUint16(from, true)
+              : 0,
+          );
+          break;
+        default:
+          target.setInt32(to, 0);
+      }
+    }
+  }
+}
+
+function parseField(name: string): TemplateField {
+  const [elementName, size] = name.split(':');
+  const element = elementByName(elementName!);
+  return { element, size: size === undefined ? element.size : Number(size) };
+}
+
+function step({ element, size }: TemplateField, to: number, layout: FlowLayout): Step {
+  const { name } = element;
+  if (name === 'ipVersion') return { copy: Copy.CONSTANT8, from: layout.ipVersion, to, size };
+  if (name === 'flowStartSysUpTime' || name === 'flowEndSysUpTime') {
+    return { copy: Copy.UPTIME, from: 0, to, size };
+  }
+  if (name.startsWith('icmpTypeCode')) {
+    return { copy: Copy.ICMP, from: layout.fields.get('destinationTransportPort')!.offset, to, size };
+  }
+  // The VLAN has two names: collectors of NetFlow know vlanId (58), those of IPFIX dot1qVlanId (243).
+  const field = layout.fields.get(name === 'dot1qVlanId' ? 'vlanId' : name);
+  if (field === undefined) throw new Error(`a Flow Record has no field ${name}`);
+  const { offset: from, kind } = field;
+  switch (kind) {
+    case 'network':
+      return { copy: size % 4 === 0 ? Copy.WORDS : Copy.OCTETS, from, to, size };
+    case 'float64':
+      return { copy: Copy.COUNTER, from, to, size };
+    case 'uint8':
+      return { copy: Copy.UINT8, from, to, size };
+    case 'uint16':
+      return { copy: size === 1 ? Copy.UINT16_LOW : Copy.UINT16, from, to, size };
+    default:
+      return { copy: size === 3 ? Copy.UINT24 : Copy.UINT32, from, to, size };
+  }
+}
+
+/**
+ * A Template ID that follows from the fields, so that it means the same after a restart (256 to 65535;
+ * RFC 7011 §3.4.1, RFC 3954 §5.2). FNV-1a over the field specifiers; the next free one if that is taken.
+ */
+export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<number>): number {
+  let hash = 0x811c9dc5;
+  for (const { element, size } of fields) {
+    for (const octet of [element.id >> 8, element.id & 0xff, size >> 8, size & 0xff]) {
+      hash = Math.imul(hash ^ octet, 0x01000193);
+    }
+  }
+  let id = 256 + ((hash >>> 0) % (65536 - 256));
+  while (taken.has(id)) id = id === 65535 ? 256 : id + 1;
+  return id;
+}
+
+/** Field names of a flow Template, in their order on the wire. */
+export function flowTemplateNames(
+  ipVersion: 4 | 6,
+  options: { fields: 'standard' | 'full'; tcpControlBitsOctets: 1 | 2; sysUpTime: boolean },
+): string[] {
+  const names = [
+    `sourceIPv${ipVersion}Address`,
+    `destinationIPv${ipVersion}Address`,
+    'sourceTransportPort',
+    'destinationTransportPort',
+    'protocolIdentifier',
+    'ipClassOfService',
+    `tcpControlBits:${options.tcpControlBitsOctets}`,
+    `icmpTypeCodeIPv${ipVersion}`,
+    'ipVersion',
+    'flowEndReason',
+    'ingressInterface',
+    'vlanId',
+    'dot1qVlanId',
+    'packetDeltaCount',
+    'octetDeltaCount',
+    'flowStartMilliseconds',
+    'flowEndMilliseconds',
+  ];
+  if (options.fields === 'full') {
+    names.push(
+      'sourceMacAddress',
+      'destinationMacAddress',
+      'dot1qCustomerVlanId',
+      'minimumTTL',
+      'maximumTTL',
+      'mplsTopLabelStackSection',
+      'mplsLabelStackSection2',
+      'fragmentIdentification',
+      'tcpSynTotalCount:4',
+      'tcpFinTotalCount:4',
+      'tcpRstTotalCount:4',
+    );
+    if (ipVersion === 6) names.push('flowLabelIPv6');
+  }
+  if (options.sysUpTime) names.push('flowStartSysUpTime', 'flowEndSysUpTime');
+  return names;
+}

@@ -1,0 +1,365 @@
+/**
+ * The flow table: one typed array of Flow Records of one layout, found through an index, ended by a wheel.
+ *
+ * Steps of a packet (`count`): find its entry by the key → close what its deadlines have closed → open a
+ * record if none is open → add to the record. Steps of the clock (`expire`): visit what is due → export and
+ * keep, or export and free.
+ *
+ * The rules of time (design: an active timer from a record's first packet, an idle timer from the entry's
+ * last, both kept by the clock). With T the tick of now:
+ * - at start + active timeout the record is exported (flowEndReason 2) and the entry stays, with no record
+ *   open; its next packet opens the next one;
+ * - at last + idle timeout the entry leaves, with a record (reason 1) if one is open;
+ * - once a FIN or RST was seen, the entry leaves at last + linger (reason 3); after RST `last` stands still,
+ *   so that stragglers do not keep it; a SYN on such an entry ends it at once and begins a new flow.
+ * A packet that comes at or after a deadline never joins the record that the deadline ended, however late
+ * the wheel visits: results do not depend on the wheel's granularity.
+ */
+
+import type { PacketView } from '../packet/packet-view.ts';
+import { beginExtension, updateExtension } from './extension.ts';
+import { FlowIndex } from './flow-index.ts';
+import {
+  FLAGS,
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  FlowEndReason,
+  type FlowLayout,
+  KEY,
+  LAST_TICK,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+  START_TICK,
+} from './flow-record.ts';
+import { type HashSeed, hashKey } from './hash.ts';
+import { TimerWheel } from './timer-wheel.ts';
+
+/** Bits of an entry's state, in the top octet of the FLAGS word. */
+const LIVE = 1 << 24; //  the slot holds an entry
+const OPEN = 1 << 25; //  … which has a record with packets in it
+const ENDED = 1 << 26; // … whose flow sent FIN or RST
+const RESET = 1 << 27; // … namely RST
+const LONG = 1 << 28; //  … which has outlived an active timeout: an older flow, dear to eviction
+const VALUES = 0x00ffffff; // tcpControlBits and ipClassOfService
+
+const FIN = 0x01;
+const SYN = 0x02;
+const RST = 0x04;
+const ACK = 0x10;
+
+/** Slots that eviction looks at to find the smallest. */
+const EVICTION_WINDOW = 8;
+
+export interface FlowTableOptions {
+  readonly layout: FlowLayout;
+  /** Most entries that the table can hold. Memory is reserved for them, and used only as they come. */
+  readonly capacity: number;
+  readonly activeTimeoutMilliseconds: number;
+  readonly idleTimeoutMilliseconds: number;
+  /** How long an entry stays after FIN or RST. */
+  readonly lingerMilliseconds: number;
+  readonly seed: HashSeed;
+  /** Called before an entry is added: sees to it, by {@link FlowTable.evict}, that there is room. */
+  readonly makeRoom: () => void;
+  /** Called for each record that leaves, which lies at word `base` of `words`, its flowEndReason set. */
+  readonly emit: (table: FlowTable, base: number, reason: number) => void;
+}
+
+export class FlowTable {
+  readonly layout: FlowLayout;
+  /** The slots, one record each. Word offsets as in flow-record.ts. */
+  readonly words: Int32Array;
+  /** The same memory, for the float64 fields: index = word / 2. */
+  readonly floats: Float64Array;
+  readonly view: DataView;
+  /** The key of the packet to count, written by the meter before `count`. */
+  readonly key: Int32Array;
+  /** Flows that began … */
+  created = 0;
+  /** … and that left, by flowEndReason (the index). */
+  readonly ended = new Float64Array(6);
+
+  readonly #index = new FlowIndex();
+  readonly #wheel: TimerWheel;
+  readonly #stride: number;
+  readonly #extension: number;
+  readonly #leavingKey: Int32Array;
+  readonly #seed: HashSeed;
+  readonly #activeTimeout: number;
+  readonly #idleTimeout: number;
+  readonly #linger: number;
+  readonly #makeRoom: () => void;
+  readonly #emit: FlowTableOptions['emit'];
+  readonly #visit = (slot: number): void => this.#visitDue(slot);
+
+  /** Freed slots, a stack; below `#used` every slot was taken once. */
+  readonly #free: Int32Array;
+  #freeCount = 0;
+  #used = 0;
+  #tick = 0;
+  #evictionCursor = 0;
+
+  constructor(options: FlowTableOptions) {
+    this.layout = options.layout;
+    this.#stride = options.layout.words;
+    this.#extension = options.layout.extension;
+    this.#leavingKey = new Int32Array(options.layout.keyWords);
+    this.#seed = options.seed;
+    this.#activeTimeout = options.activeTimeoutMilliseconds;
+    this.#idleTimeout = options.idleTimeoutMilliseconds;
+    this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
+    this.#makeRoom = options.makeRoom;
+    this.#emit = options.emit;
+    this.#wheel = new TimerWheel(options.capacity);
+    this.#free = new Int32Array(options.capacity);
+    const memory = new ArrayBuffer(options.capacity * options.layout.words * 4);
+    this.words = new Int32Array(memory);
+    this.floats = new Float64Array(memory);
+    this.view = new DataView(memory);
+    this.key = new Int32Array(options.layout.keyWords);
+  }
+
+  /** Entries in the table. */
+  get flows(): number {
+    return this.#used - this.#freeCount;
+  }
+
+  /** Sets the clock for the first time, without visiting anything. */
+  begin(tick: number): void {
+    this.#tick = tick | 0;
+    this.#wheel.begin(this.#tick);
+  }
+
+  /** Moves the clock to `tick` and lets go of everything that is due. */
+  expire(tick: number): void {
+    this.#tick = tick | 0;
+    this.#wheel.advance(this.#tick, this.#visit);
+  }
+
+  /**
+   * Counts a packet whose key lies in {@link key}.
+   * @param octets the frame's memory
+   * @param tick now, on the metering clock; never behind an earlier one
+   * @param milliseconds the packet's own time, Unix
+   */
+  count(view: PacketView, octets: DataView, tick: number, milliseconds: number): void {
+    const { words, floats } = this;
+    const hash = hashKey(this.key, this.key.length, this.#seed);
+    let slot = this.#find(hash);
+    if (slot >= 0) {
+      const at = slot * this.#stride;
+      const state = words[at + FLAGS]!;
+      if (
+        (state & (OPEN | ENDED)) !== OPEN ||
+        ((tick - words[at + START_TICK]!) | 0) >= this.#activeTimeout ||
+        ((tick - words[at + LAST_TICK]!) | 0) >= this.#idleTimeout
+      ) {
+        slot = this.#settle(slot, tick, view.tcpControlBits);
+      }
+    }
+    if (slot < 0) slot = this.#add(hash, view, octets, tick);
+
+    const base = slot * this.#stride;
+    const half = base >> 1;
+    const flags = words[base + FLAGS]!;
+    const control = view.tcpControlBits;
+    if ((flags & OPEN) === 0) {
+      this.#open(slot, base, view, tick, milliseconds);
+    } else {
+      floats[half + OCTET_DELTA_COUNT / 2] = floats[half + OCTET_DELTA_COUNT / 2]! + view.ipOctets;
+      floats[half + PACKET_DELTA_COUNT / 2] = floats[half + PACKET_DELTA_COUNT / 2]! + view.packets;
+      if (milliseconds > floats[half + FLOW_END_MILLISECONDS / 2]!) {
+        floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
+      } else if (milliseconds < floats[half + FLOW_START_MILLISECONDS / 2]!) {
+        floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
+      }
+      words[base + FLAGS] = flags | control;
+    }
+    if ((flags & RESET) === 0) words[base + LAST_TICK] = tick;
+    if (this.#extension !== 0) updateExtension(words, base + this.#extension, view);
+    if ((control & (FIN | RST)) !== 0) this.#end(slot, base, tick, control);
+  }
+
+  /** Makes room for one more entry: the smallest of a few leaves, older flows last (flowEndReason 5). */
+  evict(): void {
+    const { words } = this;
+    const stride = this.#stride;
+    let victim = -1;
+    let least = Number.POSITIVE_INFINITY;
+    let looked = 0;
+    while (looked < EVICTION_WINDOW || victim < 0) {
+      const slot = this.#evictionCursor;
+      this.#evictionCursor = slot + 1 < this.#used ? slot + 1 : 0;
+      looked++;
+      const state = words[slot * stride + FLAGS]!;
+      if ((state & LIVE) === 0) continue;
+      const packets = this.floats[(slot * stride + PACKET_DELTA_COUNT) >> 1]!;
+      const weight = (state & LONG) === 0 ? packets : packets + 1e9;
+      if (weight < least) {
+        least = weight;
+        victim = slot;
+      }
+      if (looked > this.#used) break;
+    }
+    if (victim < 0) return;
+    this.#wheel.unlink(victim);
+    this.#leave(victim, FlowEndReason.LACK_OF_RESOURCES);
+  }
+
+  /** Ends every flow: at shutdown or at the end of a file (flowEndReason 4, or 3 where the flow had ended). */
+  endAll(): void {
+    for (let slot = 0; slot < this.#used; slot++) {
+      const state = this.words[slot * this.#stride + FLAGS]!;
+      if ((state & LIVE) === 0) continue;
+      this.#wheel.unlink(slot);
+      this.#leave(slot, (state & ENDED) !== 0 ? FlowEndReason.END_OF_FLOW : FlowEndReason.FORCED_END);
+    }
+  }
+
+  /** Packets and octets in the records that are open, added up one by one: for tests and checks, not for scrapes. */
+  sumOpen(): { packets: number; octets: number } {
+    let packets = 0;
+    let octets = 0;
+    for (let slot = 0; slot < this.#used; slot++) {
+      const base = slot * this.#stride;
+      const state = this.words[base + FLAGS]!;
+      if ((state & (LIVE | OPEN)) !== (LIVE | OPEN)) continue;
+      packets += this.floats[(base + PACKET_DELTA_COUNT) >> 1]!;
+      octets += this.floats[(base + OCTET_DELTA_COUNT) >> 1]!;
+    }
+    return { packets, octets };
+  }
+
+  #find(hash: number): number {
+    const { key, words } = this;
+    const { entries, mask } = this.#index;
+    const stride = this.#stride;
+    const keyWords = key.length;
+    let position = hash & mask;
+    for (;;) {
+      const taken = entries[position * 2 + 1]!;
+      if (taken === 0) return -1;
+      if (entries[position * 2] === hash) {
+        const at = (taken - 1) * stride + KEY;
+        let i = 0;
+        while (i < keyWords && words[at + i] === key[i]) i++;
+        if (i === keyWords) return taken - 1;
+      }
+      position = (position + 1) & mask;
+    }
+  }
+
+  #add(hash: number, view: PacketView, octets: DataView, tick: number): number {
+    this.#makeRoom();
+    const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
+    const base = slot * this.#stride;
+    const { words, key } = this;
+    for (let i = 0; i < key.length; i++) words[base + KEY + i] = key[i]!;
+    words[base + FLAGS] = LIVE;
+    words[base + LAST_TICK] = tick;
+    this.created++;
+    this.#index.insert(hash, slot);
+    if (this.#extension !== 0) beginExtension(words, base + this.#extension, view, octets);
+    this.#wheel.link(slot, tick);
+    return slot;
+  }
+
+  /** Opens a record with its first packet. The entry has none open and is linked in the wheel. */
+  #open(slot: number, base: number, view: PacketView, tick: number, milliseconds: number): void {
+    const { words, floats } = this;
+    const half = base >> 1;
+    floats[half + OCTET_DELTA_COUNT / 2] = view.ipOctets;
+    floats[half + PACKET_DELTA_COUNT / 2] = view.packets;
+    floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
+    floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
+    words[base + FLAGS] =
+      (words[base + FLAGS]! & ~VALUES) | OPEN | view.tcpControlBits | (view.ipClassOfService << 16);
+    words[base + START_TICK] = tick;
+    const state = words[base + FLAGS]!;
+    this.#wheel.unlink(slot);
+    const endIn =
+      (state & RESET) !== 0
+        ? ((words[base + LAST_TICK]! - tick) | 0) + this.#linger
+        : (state & ENDED) !== 0
+          ? this.#linger
+          : this.#idleTimeout;
+    this.#wheel.link(slot, tick + Math.min(this.#activeTimeout, endIn));
+  }
+
+  /** FIN or RST: the flow is over, and lingers. */
+  #end(slot: number, base: number, tick: number, control: number): void {
+    const { words } = this;
+    const state = words[base + FLAGS]!;
+    const ended = ENDED | ((control & RST) !== 0 ? RESET : 0);
+    if ((state & ended) === ended) return;
+    words[base + FLAGS] = state | ended;
+    this.#wheel.unlink(slot);
+    const activeIn = this.#activeTimeout - ((tick - words[base + START_TICK]!) | 0);
+    this.#wheel.link(slot, tick + Math.min(this.#linger, activeIn));
+  }
+
+  /**
+   * A packet has met an entry that has no open record, has ended or may be past a deadline: does what is due.
+   * @returns the slot, or -1 if the entry has left and the packet begins a new flow
+   */
+  #settle(slot: number, tick: number, control: number): number {
+    const state = this.words[slot * this.#stride + FLAGS]!;
+    if ((state & ENDED) !== 0 && (control & (SYN | ACK | RST)) === SYN) {
+      // The ports are used again: what lingers is the flow before.
+      this.#wheel.unlink(slot);
+      this.#leave(slot, FlowEndReason.END_OF_FLOW);
+      return -1;
+    }
+    this.#wheel.unlink(slot);
+    return this.#judge(slot, tick) ? slot : -1;
+  }
+
+  #visitDue(slot: number): void {
+    this.#judge(slot, this.#tick);
+  }
+
+  /**
+   * Applies the deadlines that have passed, in their order, to an entry that is unlinked from the wheel.
+   * @returns true if the entry stays (and is linked again)
+   */
+  #judge(slot: number, tick: number): boolean {
+    const { words } = this;
+    const base = slot * this.#stride;
+    const state = words[base + FLAGS]!;
+    const ended = (state & ENDED) !== 0;
+    // Milliseconds until each deadline; not positive: passed.
+    let activeIn = this.#activeTimeout - ((tick - words[base + START_TICK]!) | 0);
+    const endIn = (ended ? this.#linger : this.#idleTimeout) - ((tick - words[base + LAST_TICK]!) | 0);
+    if ((state & OPEN) === 0) activeIn = endIn;
+    else if (activeIn <= 0 && activeIn <= endIn) {
+      this.#export(base, FlowEndReason.ACTIVE_TIMEOUT);
+      words[base + FLAGS] = (state & ~(OPEN | VALUES)) | LONG;
+      activeIn = endIn;
+    }
+    if (endIn <= 0) {
+      this.#leave(slot, ended ? FlowEndReason.END_OF_FLOW : FlowEndReason.IDLE_TIMEOUT);
+      return false;
+    }
+    this.#wheel.link(slot, tick + Math.min(activeIn, endIn));
+    return true;
+  }
+
+  /** Exports the record if one is open, and frees the slot, which is unlinked from the wheel. */
+  #leave(slot: number, reason: number): void {
+    const { words } = this;
+    const base = slot * this.#stride;
+    for (let i = 0; i < this.key.length; i++) this.#leavingKey[i] = words[base + KEY + i]!;
+    if ((words[base + FLAGS]! & OPEN) !== 0) this.#export(base, reason);
+    words[base + FLAGS] = 0;
+    this.ended[reason] = this.ended[reason]! + 1;
+    this.#index.remove(hashKey(this.#leavingKey, this.#leavingKey.length, this.#seed), slot);
+    this.#free[this.#freeCount++] = slot;
+  }
+
+  #export(base: number, reason: number): void {
+    const state = this.words[base + FLAGS]!;
+    this.words[base + FLAGS] = (state & VALUES) | (reason << 24);
+    this.#emit(this, base, reason);
+    this.words[base + FLAGS] = state;
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * The Metering Process: frames in, Flow Records out.
+ *
+ * Steps of a frame: decode it → count it as captured, and as ignored if it cannot be metered → move the
+ * clock → write the Flow Key → count it in the table of its IP version.
+ */
+
+import type { Frame, FrameReceiver } from '../capture/packet-source.ts';
+import { decode } from '../packet/decode.ts';
+import { IGNORED_REASONS, METERED, PacketView } from '../packet/packet-view.ts';
+import {
+  FlowEndReason,
+  type FlowRecord,
+  flowLayout,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+  type RecordReceiver,
+} from './flow-record.ts';
+import { FlowTable } from './flow-table.ts';
+import type { HashSeed } from './hash.ts';
+import { GRANULE_SHIFT } from './timer-wheel.ts';
+
+export interface MeterOptions {
+  readonly activeTimeoutMilliseconds: number;
+  readonly idleTimeoutMilliseconds: number;
+  /** Most flows in the table, IPv4 and IPv6 together. */
+  readonly maxFlows: number;
+  readonly fields: 'standard' | 'full';
+  /**
+   * Whose clock ends flows. `monotonic`: live, the injected clock, read once a batch. `packet`: a file, the
+   * greatest packet time seen, so that a result depends on the file alone.
+   */
+  readonly clock: 'monotonic' | 'packet';
+  /** The monotonic clock, in milliseconds. Not used with `packet`. */
+  readonly monotonicMilliseconds: () => number;
+  readonly seed: HashSeed;
+  /** True for Weir's own export, which is not metered (only asked where egress is captured). */
+  readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
+}
+
+/** How long an entry absorbs stragglers after FIN or RST, so that the record is at a collector within 1 s. */
+const LINGER_MILLISECONDS = 500;
+
+/** The clock moves in steps of at most this, so that differences of ticks stay in 32 bits. */
+const LONGEST_STEP_MILLISECONDS = 2 ** 29;
+
+const OWN_EXPORT = IGNORED_REASONS.indexOf('own_export');
+
+export class Meter implements FrameReceiver {
+  /** Packets and IP octets that were captured, metered, and ignored by reason (index: IGNORED_REASONS). */
+  capturedPackets = 0;
+  capturedOctets = 0;
+  meteredPackets = 0;
+  meteredOctets = 0;
+  readonly ignoredPackets = new Float64Array(IGNORED_REASONS.length);
+  readonly ignoredOctets = new Float64Array(IGNORED_REASONS.length);
+  /** Records handed on, by flowEndReason (the index), and what they carried. */
+  readonly records = new Float64Array(6);
+  recordedPackets = 0;
+  recordedOctets = 0;
+  /** The greatest packet time seen, Unix milliseconds; 0 before the first packet. */
+  greatestPacketMilliseconds = 0;
+
+  readonly maxFlows: number;
+  readonly tables: readonly [ipv4: FlowTable, ipv6: FlowTable];
+  readonly #receiver: RecordReceiver;
+  readonly #view = new PacketView();
+  readonly #byPacketTime: boolean;
+  readonly #monotonic: () => number;
+  readonly #isOwnExport: ((view: PacketView) => boolean) | undefined;
+  #congested: (() => Promise<void> | undefined) | undefined;
+  /** Now, on the metering clock. */
+  #tick = 0;
+  /** Packet time at which the metering clock was `#tick` last (clock: packet). */
+  #tickMilliseconds = 0;
+  readonly #record: { layout: FlowRecord['layout']; view: DataView; offset: number };
+
+  constructor(options: MeterOptions, receiver: RecordReceiver) {
+    if (new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) {
+      throw new Error('Weir needs a little-endian processor (x86-64, arm64)');
+    }
+    this.#receiver = receiver;
+    this.maxFlows = options.maxFlows;
+    this.#byPacketTime = options.clock === 'packet';
+    this.#monotonic = options.monotonicMilliseconds;
+    this.#isOwnExport = options.isOwnExport;
+    const table = (ipVersion: 4 | 6): FlowTable =>
+      new FlowTable({
+        layout: flowLayout(ipVersion, options.fields),
+        capacity: options.maxFlows,
+        activeTimeoutMilliseconds: options.activeTimeoutMilliseconds,
+        idleTimeoutMilliseconds: options.idleTimeoutMilliseconds,
+        lingerMilliseconds: LINGER_MILLISECONDS,
+        seed: options.seed,
+        makeRoom: () => this.#makeRoom(),
+        emit: (from, base, reason) => this.#emit(from, base, reason),
+      });
+    this.tables = [table(4), table(6)];
+    this.#record = { layout: this.tables[0].layout, view: this.tables[0].view, offset: 0 };
+    if (!this.#byPacketTime) {
+      this.#tick = Math.floor(this.#monotonic()) | 0;
+      for (const each of this.tables) each.begin(this.#tick);
+    }
+  }
+
+  /** Flows in the table. */
+  get flows(): number {
+    return this.tables[0].flows + this.tables[1].flows;
+  }
+
+  /** Who says whether the way out is congested, asked after each batch. */
+  set congestion(congested: () => Promise<void> | undefined) {
+    this.#congested = congested;
+  }
+
+  beginBatch(): void {
+    if (!this.#byPacketTime) this.#tick = Math.floor(this.#monotonic()) | 0;
+  }
+
+  endBatch(): Promise<void> | undefined {
+    return this.#congested?.();
+  }
+
+  frame(frame: Frame): void {
+    const view = this.#view;
+    const outcome = decode(frame, view);
+    if (outcome !== METERED) {
+      this.#ignore(outcome - 1, 1, 0);
+      return;
+    }
+    if (this.#isOwnExport?.(view) === true) {
+      this.#ignore(OWN_EXPORT, view.packets, view.ipOctets);
+      return;
+    }
+    this.capturedPackets += view.packets;
+    this.capturedOctets += view.ipOctets;
+    this.meteredPackets += view.packets;
+    this.meteredOctets += view.ipOctets;
+
+    const milliseconds = frame.seconds * 1000 + Math.floor(frame.nanoseconds / 1e6);
+    if (milliseconds > this.greatestPacketMilliseconds) {
+      if (this.#byPacketTime) this.#advance(milliseconds);
+      this.greatestPacketMilliseconds = milliseconds;
+    }
+
+    const { addresses } = view;
+    let table: FlowTable;
+    let i: number;
+    if (view.ipVersion === 4) {
+      table = this.tables[0];
+      table.key[0] = addresses[0]!;
+      table.key[1] = addresses[1]!;
+      i = 2;
+    } else {
+      table = this.tables[1];
+      for (i = 0; i < 8; i++) table.key[i] = addresses[i]!;
+    }
+    const { key } = table;
+    // DSCP without ECN: a TCP connection that meets congestion must not become two flows.
+    key[i] = view.destinationTransportPort | (view.sourceTransportPort << 16);
+    key[i + 1] = view.protocolIdentifier | ((view.ipClassOfService & 0xfc) << 8) | (view.vlanId << 16);
+    key[i + 2] = frame.ingressInterface;
+
+    table.count(view, frame.view, this.#tick, milliseconds);
+  }
+
+  /** Live: lets go of every record whose time is over. To be called every few tens of milliseconds. */
+  expire(): void {
+    if (this.#byPacketTime) return;
+    this.#tick = Math.floor(this.#monotonic()) | 0;
+    for (const table of this.tables) table.expire(this.#tick);
+  }
+
+  /** Ends every flow and hands on its record. */
+  endAll(): void {
+    for (const table of this.tables) table.endAll();
+  }
+
+  #ignore(reason: number, packets: number, octets: number): void {
+    this.capturedPackets += packets;
+    this.capturedOctets += octets;
+    this.ignoredPackets[reason] = this.ignoredPackets[reason]! + packets;
+    this.ignoredOctets[reason] = this.ignoredOctets[reason]! + octets;
+  }
+
+  /** Moves the metering clock to a packet's time, which is the greatest so far. */
+  #advance(milliseconds: number): void {
+    if (this.greatestPacketMilliseconds === 0) {
+      for (const table of this.tables) table.begin(0);
+      this.#tickMilliseconds = milliseconds;
+      return;
+    }
+    let left = milliseconds - this.#tickMilliseconds;
+    this.#tickMilliseconds = milliseconds;
+    do {
+      const step = Math.min(left, LONGEST_STEP_MILLISECONDS);
+      const before = this.#tick >> GRANULE_SHIFT;
+      this.#tick = (this.#tick + step) | 0;
+      if (this.#tick >> GRANULE_SHIFT !== before) for (const table of this.tables) table.expire(this.#tick);
+      left -= step;
+      // After one step longer than every timeout the table is empty: the rest of a long gap has nothing to end.
+    } while (left > 0 && this.flows > 0);
+    if (left > 0) {
+      this.#tick = (this.#tick + (left % 2 ** 32)) | 0;
+      for (const table of this.tables) table.begin(this.#tick);
+    }
+  }
+
+  /** The tables share the bound: the fuller one gives up a flow. */
+  #makeRoom(): void {
+    if (this.flows < this.maxFlows) return;
+    const [ipv4, ipv6] = this.tables;
+    (ipv4.flows >= ipv6.flows ? ipv4 : ipv6).evict();
+  }
+
+  #emit(table: FlowTable, base: number, reason: number): void {
+    const half = base >> 1;
+    this.records[reason] = this.records[reason]! + 1;
+    this.recordedPackets += table.floats[half + PACKET_DELTA_COUNT / 2]!;
+    this.recordedOctets += table.floats[half + OCTET_DELTA_COUNT / 2]!;
+    const record = this.#record;
+    record.layout = table.layout;
+    record.view = table.view;
+    record.offset = base * 4;
+    this.#receiver.record(record);
+  }
+}
+
+/** The names of flowEndReason as metric labels, by value. */
+export const FLOW_END_REASON_NAMES: readonly string[] = Object.entries(FlowEndReason).reduce<string[]>(
+  (names, [name, value]) => {
+    names[value] = name.toLowerCase();
+    return names;
+  },
+  [],
+);
