@@ -73,7 +73,7 @@ function loadYaml(path: string, readFile: (path: string) => Uint8Array) {
   } catch (error) {
     return {
       given: [],
-      mistakes: [`--config: cannot read ${JSON.stringify(path)}: ${whyUnreadable(error)}`],
+      mistakes: [`configuration file ${JSON.stringify(path)}: ${whyUnreadable(error)}`],
     };
   }
   return readYamlOptions(path, text);

@@ -1,0 +1,118 @@
+/** The commands, as the help tells them. */
+import { DEFAULT_DATAGRAMS_PER_SECOND } from '../config/collector-url.ts';
+import type { ConfiguredCommand } from '../config/schema.ts';
+
+export interface Command {
+  /** For the overview. */
+  readonly brief: string;
+  readonly synopsis: string;
+  /** For the overview, beside the brief. */
+  readonly summary: string;
+  readonly description: string;
+  /** It takes the options that the schema gives to these commands. */
+  readonly options: readonly ConfiguredCommand[];
+  /** The help of its own `--json`, where it is no configured command or means something else there. */
+  readonly json?: string;
+  readonly examples: readonly (readonly [command: string, what: string])[];
+}
+
+export const COMMANDS = {
+  run: {
+    brief: 'run -i eth0 [-c URL]',
+    synopsis: 'weir run -i INTERFACE [-i INTERFACE …] [-c URL …]',
+    summary: 'capture, meter and export until SIGTERM or SIGINT',
+    description:
+      'Captures what the interfaces receive, meters it into flows, and exports these to every collector until SIGTERM ' +
+      'or SIGINT. Without a collector it shows the flows: a live table, or JSON lines where standard output is no ' +
+      'terminal.',
+    options: ['run'],
+    examples: [
+      ['weir run -i eth0', 'watch the flows that come in on eth0'],
+      ['weir run -i eth0 -i eth1 -c ipfix://10.0.0.9', 'a router with two interfaces, to port 4739'],
+      ["weir run -i eth0 -c 'netflow9://[2001:db8::9]?mtu=1400'", 'to port 2055, in smaller datagrams'],
+    ],
+  },
+  read: {
+    brief: 'read FILE… [-c URL]',
+    synopsis: 'weir read FILE… [-c URL …] [--json]',
+    summary: 'the same from pcap and pcapng files; - is standard input',
+    description:
+      'Meters the packets of pcap and pcapng files, by the clock of the file. Without a collector it shows a summary ' +
+      'with the largest flows, or JSON lines where standard output is no terminal. FILE - is standard input.',
+    options: ['read'],
+    examples: [
+      ['weir read office.pcapng', 'what is in it'],
+      ['weir read --json a.pcap b.pcap > flows.jsonl', 'every flow record'],
+      ['weir read a.pcap -c netflow5://127.0.0.1:2055', 'replay its flows to a collector'],
+    ],
+  },
+  listen: {
+    brief: 'listen [ADDRESS:]PORT',
+    synopsis: 'weir listen [ADDRESS:]PORT [--json]',
+    summary: 'the other end: decode NetFlow v5, v9 and IPFIX and print the records',
+    description:
+      'Receives NetFlow v5, v9 and IPFIX over UDP, and IPFIX over TCP, and prints every record: a table on a terminal, ' +
+      'JSON lines elsewhere or with --json. ADDRESS is 127.0.0.1 unless given.',
+    options: [],
+    json: 'Write one flow record a line to standard output, as JSON',
+    examples: [['weir listen 0.0.0.0:4739', 'receive from other machines']],
+  },
+  demo: {
+    brief: 'demo',
+    synopsis: 'weir demo',
+    summary: 'the whole way at work, on this machine alone',
+    description:
+      'Lays out client, router and server in network namespaces, sends real traffic through the router, and shows the ' +
+      'flow records that a collector received. Where that cannot be (it takes Linux and root), it replays a capture ' +
+      'that it generates. Ctrl-C ends it and leaves nothing behind.',
+    options: [],
+    examples: [['sudo weir demo', 'with real traffic']],
+  },
+  doctor: {
+    brief: 'doctor',
+    synopsis: 'weir doctor [--json]',
+    summary: "what this machine can and cannot do for Weir, and how to mend what it can't",
+    description:
+      'Checks what this machine can do for Weir. Exits with 0 where `weir run` can capture, else with 1.',
+    options: [],
+    json: 'Write the checks as one JSON document',
+    examples: [['sudo weir doctor', 'what root can do']],
+  },
+  config: {
+    brief: 'config [check FILE]',
+    synopsis: 'weir config [OPTIONS OF run AND read] [--json]\nweir config check FILE',
+    summary: 'the effective configuration and where each value came from; or check a file',
+    description:
+      'Shows the value of every option and where it came from: a flag, a line of the YAML file, or the default. ' +
+      '`check` tells every mistake in a YAML file and exits with 0 where there is none, else with 2.',
+    options: ['run', 'read'],
+    json: 'Write the configuration as one JSON document',
+    examples: [
+      ['weir config --config /etc/weir.yaml', 'what is in force'],
+      ['weir config check /etc/weir.yaml', 'before a restart'],
+    ],
+  },
+} as const satisfies Record<string, Command>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
+
+/** What `weir --help` shows. */
+export const OVERVIEW = `weir measures what a router forwards: packets to NetFlow v5, v9 and IPFIX, in real time.
+
+${COMMAND_NAMES.map((name) => `  weir ${COMMANDS[name].brief.padEnd(22)} ${COMMANDS[name].summary}`).join('\n')}
+
+Examples:
+  sudo weir demo                                  see it at work
+  sudo weir run -i eth0 -c ipfix://10.0.0.9:4739  measure eth0, report to a collector
+  weir read capture.pcap                          what flows are in a capture
+
+weir COMMAND --help shows a command's options; weir --version the version.
+`;
+
+/** What the help adds to the option --collector. */
+export const COLLECTOR_HELP = `A collector is netflow5://HOST[:2055], netflow9://HOST[:2055], ipfix://HOST[:4739] or ipfix+tcp://HOST[:4739], an \
+IPv6 address in brackets. Behind a ? it takes values of its own, joined by &: mtu, template-refresh, \
+observation-domain, source (the local address), rate (datagrams a second, default ${DEFAULT_DATAGRAMS_PER_SECOND}, 0: unpaced), \
+tcp-control-bits (8 or 16).`;

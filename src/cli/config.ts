@@ -1,0 +1,82 @@
+/** `weir config`: the effective configuration and where each value came from; `weir config check FILE`. */
+import type { CollectorConfig } from '../config/collector-url.ts';
+import { type EffectiveConfig, loadConfig } from '../config/load.ts';
+import { OPTIONS, optionOf, PROPERTIES, type Property } from '../config/schema.ts';
+import type { CommandContext } from './context.ts';
+import { EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
+
+/** Writes the effective configuration to standard output: a table, or one JSON document. Returns the exit code. */
+export function showConfig(context: CommandContext, config: EffectiveConfig, json: boolean): number {
+  context.stdout.write(json ? configJson(config) : configTable(config));
+  return EXIT_OK;
+}
+
+/**
+ * Says that a YAML file is right. Returns the exit code.
+ * @throws UserError with every mistake in it
+ */
+export function checkConfig(context: CommandContext, file: string): number {
+  const { mistakes } = loadConfig(new Map([['config', [file]]]));
+  if (mistakes.length > 0) throw new UserError(mistakes.join('\n'), { exitCode: EXIT_USAGE });
+  context.stdout.write(`${file}: ok\n`);
+  return EXIT_OK;
+}
+
+function configTable(config: EffectiveConfig): string {
+  const rows: string[][] = [['OPTION', 'VALUE', 'FROM']];
+  for (const property of PROPERTIES) {
+    const texts = valueTexts(config, property);
+    const from = config.origins[property];
+    // A list takes a row an entry: a row that held it all would be wider than the screen.
+    if (texts.length === 0) rows.push([OPTIONS[property].name, '-', from]);
+    texts.forEach((text, index) => {
+      rows.push(index === 0 ? [OPTIONS[property].name, text, from] : ['', text, '']);
+    });
+  }
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => `${row[0]!.padEnd(widths[0]!)}  ${row[1]!.padEnd(widths[1]!)}  ${row[2]}`.trimEnd())
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function configJson(config: EffectiveConfig): string {
+  const options = Object.fromEntries(
+    PROPERTIES.map((property) => [
+      OPTIONS[property].name,
+      { value: jsonValue(config, property), from: config.origins[property] },
+    ]),
+  );
+  return `${JSON.stringify({ options, collectors: config.collectors.map(collectorJson) }, undefined, 2)}\n`;
+}
+
+/** A collector by the names that its URL uses. */
+function collectorJson(collector: CollectorConfig) {
+  return {
+    url: collector.url,
+    protocol: collector.protocol,
+    transport: collector.transport,
+    host: collector.host,
+    port: collector.port,
+    mtu: collector.mtu,
+    'template-refresh': collector.templateRefreshSeconds,
+    'observation-domain': collector.observationDomain,
+    source: collector.source ?? null,
+    rate: collector.datagramsPerSecond,
+    'tcp-control-bits': collector.tcpControlBitsOctets * 8,
+  };
+}
+
+function jsonValue(config: EffectiveConfig, property: Property): unknown {
+  const value = config[property];
+  // An endpoint is told the way it is given; the other values are plain.
+  return property === 'metrics' ? OPTIONS.metrics.type.format(config.metrics) : (value ?? null);
+}
+
+/** A value as the texts that a flag would take. */
+function valueTexts(config: EffectiveConfig, property: Property): string[] {
+  const { type, list, default: preset } = optionOf(property);
+  const value = config[property];
+  if (list === true) return (value as readonly unknown[]).map((item) => type.format(item));
+  return value === undefined && preset === undefined ? [] : [type.format(value)];
+}

@@ -1,0 +1,123 @@
+/** From parsed arguments to the command. Each command is loaded when it is asked for, so that the others cost nothing. */
+import { type EffectiveConfig, type Flags, loadConfig } from '../config/load.ts';
+import type { ParsedArguments } from './arguments.ts';
+import { COMMANDS } from './commands.ts';
+import type { CommandContext } from './context.ts';
+import { EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
+import { machineInterfaces } from './interfaces.ts';
+
+/**
+ * Runs the command and resolves to the exit code.
+ * @throws UserError with every mistake in flags, arguments and configuration
+ */
+export async function dispatch(parsed: ParsedArguments, context: CommandContext): Promise<number> {
+  if (parsed.kind === 'text') {
+    context.stdout.write(parsed.text);
+    return EXIT_OK;
+  }
+  if (parsed.kind === 'nothing') {
+    context.stderr.write(parsed.text);
+    return EXIT_USAGE;
+  }
+  const { command, flags, positionals } = parsed;
+  const mistakes = [...parsed.mistakes];
+  const [first] = positionals;
+  const isJson = flags.get('json')?.at(-1) === 'true';
+
+  switch (command) {
+    case undefined:
+      throw usage(mistakes, 'weir --help lists the commands');
+
+    case 'run': {
+      mistakes.push(...unexpected(positionals, 'an interface goes behind -i'));
+      const config = configure(flags, mistakes, command);
+      if (config.interfaces.length === 0) {
+        const names = machineInterfaces()
+          .sort((a, b) => Number(b.state === 'up') - Number(a.state === 'up'))
+          .map(({ name }) => name);
+        throw new UserError('interface: none is given; weir run needs at least one', {
+          hint: `this machine has ${names.join(', ')}: weir run -i ${names[0] ?? 'eth0'}`,
+          exitCode: EXIT_USAGE,
+        });
+      }
+      return (await import('./run.ts')).run(context, config);
+    }
+    case 'read': {
+      if (first === undefined)
+        mistakes.push('FILE is missing: weir read needs at least one, or - for standard input');
+      const config = configure(flags, mistakes, command);
+      return (await import('./read.ts')).read(context, config, [...positionals]);
+    }
+    case 'config': {
+      if (first === 'check') {
+        const [, file, ...more] = positionals;
+        if (file === undefined) mistakes.push('FILE is missing: weir config check FILE');
+        mistakes.push(
+          ...unexpected(more),
+          ...[...flags.keys()].map((name) => `weir config check takes no --${name}`),
+        );
+        if (file === undefined || mistakes.length > 0) throw usage(mistakes, `${COMMANDS.config.synopsis}`);
+        return (await import('./config.ts')).checkConfig(context, file);
+      }
+      mistakes.push(...unexpected(positionals, 'the only one is check FILE'));
+      mistakes.push(...badSwitches(new Map([...flags].filter(([property]) => property === 'json'))));
+      // Here --json is how to show the configuration, not a part of it.
+      const config = configure(
+        new Map([...flags].filter(([property]) => property !== 'json')),
+        mistakes,
+        command,
+      );
+      return (await import('./config.ts')).showConfig(context, config, isJson);
+    }
+    case 'listen': {
+      if (first === undefined) mistakes.push('PORT is missing: weir listen [ADDRESS:]PORT');
+      mistakes.push(...unexpected(positionals.slice(1)), ...badSwitches(flags));
+      if (first === undefined || mistakes.length > 0) throw usage(mistakes, hintFor(command));
+      const { stdout, isTerminal, log, signal } = context;
+      await (await import('./listen.ts')).listen({
+        endpoint: first,
+        json: isJson,
+        stdout,
+        isTerminal,
+        log,
+        signal,
+      });
+      return EXIT_OK;
+    }
+    case 'demo': {
+      mistakes.push(...unexpected(positionals), ...badSwitches(flags));
+      if (mistakes.length > 0) throw usage(mistakes, hintFor(command));
+      return (await import('./demo/demo.ts')).demo(context);
+    }
+    case 'doctor': {
+      mistakes.push(...unexpected(positionals), ...badSwitches(flags));
+      if (mistakes.length > 0) throw usage(mistakes, hintFor(command));
+      return (await import('./doctor.ts')).doctor(context, isJson);
+    }
+  }
+}
+
+/** The effective configuration. @throws UserError with the mistakes so far and those of the configuration */
+function configure(flags: Flags, mistakes: readonly string[], command: string): EffectiveConfig {
+  const loaded = loadConfig(flags);
+  const all = [...mistakes, ...loaded.mistakes];
+  if (loaded.config === undefined || all.length > 0) throw usage(all, hintFor(command));
+  return loaded.config;
+}
+
+function usage(mistakes: readonly string[], hint: string): UserError {
+  return new UserError(mistakes.join('\n'), { hint, exitCode: EXIT_USAGE });
+}
+
+function hintFor(command: string): string {
+  return `weir ${command} --help lists the options`;
+}
+
+function unexpected(positionals: readonly string[], why = 'there is no place for it'): string[] {
+  return positionals.map((word) => `unexpected argument "${word}": ${why}`);
+}
+
+/** For commands without a configuration: their switches are judged by the schema's type all the same. */
+function badSwitches(flags: Flags): readonly string[] {
+  return loadConfig(flags).mistakes;
+}

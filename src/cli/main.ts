@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+/**
+ * The program `weir`. Only this file touches the process: arguments, environment, signals, streams, exit code.
+ * Exit codes: 0 fine, 1 failed, 2 a mistake in flags, arguments or configuration; 128 + n: ended by a second signal n.
+ */
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+import { parseArguments } from './arguments.ts';
+import type { CommandContext } from './context.ts';
+import { dispatch } from './dispatch.ts';
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
+import { createLog } from './log.ts';
+import { wantsColor } from './terminal.ts';
+
+/** How long a command may take to wind up when nobody reads its output any more. */
+const BROKEN_PIPE_GRACE_MILLISECONDS = 5000;
+const HELP_COLUMNS = 110;
+
+const { stdout, stderr, env } = process;
+const { WEIR_DEBUG: debug } = env;
+const isDebug = debug === '1';
+const isTerminalLog = stderr.isTTY === true;
+const stopping = new AbortController();
+let isUnread = false;
+
+const log = createLog({
+  write: (line) => stderr.write(line),
+  isTerminal: isTerminalLog,
+  color: wantsColor(env, isTerminalLog),
+  debug: isDebug,
+  nowMilliseconds: () => performance.now(),
+});
+const context: CommandContext = {
+  // Only who reads it opens it.
+  get stdin() {
+    return process.stdin;
+  },
+  stdout,
+  stderr,
+  isTerminal: stdout.isTTY === true,
+  color: wantsColor(env, stdout.isTTY === true),
+  log,
+  signal: stopping.signal,
+};
+
+stopAtSignals();
+endQuietlyWithoutReaders();
+process.on('uncaughtException', (error) => {
+  process.exit(report(error));
+});
+try {
+  const columns = Math.min(stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS);
+  endWith(await dispatch(parseArguments(process.argv.slice(2), version(), columns), context));
+} catch (error) {
+  endWith(report(error));
+}
+log.flush();
+
+/** The exit code, without an exit: what is written is still to drain. */
+function endWith(code: number): void {
+  process.exitCode = isUnread ? EXIT_OK : code;
+}
+
+/** The first signal asks the command to end; the second ends it. */
+function stopAtSignals(): void {
+  for (const [signal, number] of [
+    ['SIGHUP', 1],
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(128 + number);
+      stopping.abort(signal);
+    });
+  }
+}
+
+/** `weir read … | head`: when head has gone, there is nothing left to do, and nothing to complain about. */
+function endQuietlyWithoutReaders(): void {
+  const onError = (error: NodeJS.ErrnoException) => {
+    // EIO: the terminal has gone.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') {
+      process.exit(report(new UserError(`cannot write the output: ${error.message}`)));
+    }
+    isUnread = true;
+    endWith(EXIT_OK);
+    stopping.abort('EPIPE');
+    setTimeout(() => process.exit(), BROKEN_PIPE_GRACE_MILLISECONDS).unref();
+  };
+  stdout.on('error', onError);
+  stderr.on('error', onError);
+}
+
+function version(): string {
+  const packageJson = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(packageJson) as { version: string }).version;
+}
+
+/** Says what went wrong, on one line and a hint, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof UserError) {
+    if (error.exitCode === EXIT_USAGE || isTerminalLog) {
+      const lines = error.message.split('\n').map((line) => `weir: ${line}\n`);
+      stderr.write(lines.join('') + (error.hint === undefined ? '' : `hint: ${error.hint}\n`));
+    } else {
+      log.error(error.message, error.hint === undefined ? {} : { hint: error.hint });
+    }
+    if (isDebug) stderr.write(`${error.stack}\n`);
+    return error.exitCode;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  log.error(`a fault of Weir: ${message}`, { hint: 'WEIR_DEBUG=1 shows where; please report it' });
+  if (isDebug && error instanceof Error) stderr.write(`${error.stack}\n`);
+  return EXIT_FAILED;
+}
