@@ -16,6 +16,11 @@ export type IgnoredReason = (typeof IGNORED_REASONS)[number];
 /** What {@link decode} returns: METERED, or 1 + the index into {@link IGNORED_REASONS}. */
 export const METERED = 0;
 
+/** What {@link decode} returns for a packet that is ignored for this reason. */
+export function ignored(reason: IgnoredReason): number {
+  return 1 + IGNORED_REASONS.indexOf(reason);
+}
+
 /** `fragment` bits of {@link PacketView}. */
 export const FRAGMENT_MORE = 1;
 export const FRAGMENT_NOT_FIRST = 2;
@@ -59,4 +64,6 @@ export class PacketView {
   fragmentIdentification = 0;
   /** Where the MAC addresses stand in the frame's DataView (destination, then source): octets from its start; -1: none. */
   macAddressesOffset = -1;
+  /** Source and destination MAC address, 6 octets each, kept by the meter where records have them. */
+  readonly macAddresses = new Int32Array(3);
 }

@@ -1,0 +1,49 @@
+/** The first octets of the transport header: ports, ICMP type and code, TCP flags. */
+
+import type { PacketView } from './packet-view.ts';
+
+/**
+ * Reads the transport header at `at` as far as `limit` allows; what was cut stays 0.
+ *
+ * @returns octets of the transport header, which every segment of an offloaded giant repeats: the least that the
+ *   protocol has where the capture ends before its length; 0 for other protocols
+ */
+export function transportHeader(
+  data: DataView,
+  view: PacketView,
+  protocol: number,
+  at: number,
+  limit: number,
+): number {
+  const captured = limit - at;
+  switch (protocol) {
+    case 6: {
+      ports(data, view, at, captured);
+      if (captured < 14) return 20;
+      const offsetAndFlags = data.getUint16(at + 12); // data offset 4 bits | control bits 12 (RFC 9293 §3.1)
+      view.tcpControlBits = offsetAndFlags & 0x0fff;
+      return Math.max(20, (offsetAndFlags >>> 12) * 4);
+    }
+    case 17: // UDP
+    case 136: // UDP-Lite (RFC 3828)
+      ports(data, view, at, captured);
+      return 8;
+    case 33: // DCCP (RFC 4340)
+    case 132: // SCTP (RFC 9260)
+      ports(data, view, at, captured);
+      return 0;
+    case 1: // ICMP
+    case 58: // ICMPv6
+      if (captured >= 2) view.destinationTransportPort = data.getUint16(at); // type, then code
+      return 0;
+    default:
+      return 0;
+  }
+}
+
+function ports(data: DataView, view: PacketView, at: number, captured: number): void {
+  if (captured < 4) return;
+  const both = data.getInt32(at);
+  view.sourceTransportPort = both >>> 16;
+  view.destinationTransportPort = both & 0xffff;
+}
