@@ -15,19 +15,10 @@ import {
 /**
  * A new flow: what identifies its path is taken from its first packet, and the totals begin.
  * @param at word of the extension
- * @param octets the frame's memory, for the MAC addresses
  */
-export function beginExtension(words: Int32Array, at: number, view: PacketView, octets: DataView): void {
+export function beginExtension(words: Int32Array, at: number, view: PacketView): void {
   for (let i = 0; i < EXT_WORDS; i++) words[at + i] = 0;
-  const macs = view.macAddressesOffset;
-  if (macs >= 0) {
-    // On the wire the destination comes first; in the record the source does.
-    const target = new DataView(words.buffer, words.byteOffset + (at + EXT_SOURCE_MAC) * 4, 12);
-    for (let i = 0; i < 6; i++) {
-      target.setUint8(i, octets.getUint8(macs + 6 + i));
-      target.setUint8(6 + i, octets.getUint8(macs + i));
-    }
-  }
+  for (let i = 0; i < 3; i++) words[at + EXT_SOURCE_MAC + i] = view.macAddresses[i]!;
   words[at + EXT_VLAN] = view.customerVlanId | (view.ipTTL << 16) | (view.ipTTL << 24);
   words[at + EXT_MPLS_TOP] = view.mplsTopLabelStackSection;
   words[at + EXT_MPLS_SECOND] = view.mplsLabelStackSection2;

@@ -21,6 +21,21 @@ export class FlowIndex {
     return this.#count;
   }
 
+  /** Reads where the search for a hash begins, so that it is in the cache. */
+  peek(hash: number): number {
+    return this.entries[(hash & this.mask) * 2]!;
+  }
+
+  /** The first slot that is indexed under this hash, or -1. */
+  first(hash: number): number {
+    const { entries, mask } = this;
+    for (let position = hash & mask; ; position = (position + 1) & mask) {
+      const taken = entries[position * 2 + 1]!;
+      if (taken === 0) return -1;
+      if (entries[position * 2] === hash) return taken - 1;
+    }
+  }
+
   /** Adds a slot whose key is known not to be in the index. */
   insert(hash: number, slot: number): void {
     if ((this.#count + 1) * 2 > this.mask + 1) this.#grow();

@@ -50,6 +50,23 @@ const ACK = 0x10;
 /** Slots that eviction looks at to find the smallest. */
 const EVICTION_WINDOW = 8;
 
+/**
+ * Large ArrayBuffers begin 16 octets into a page (the allocator's header); 48 more and a record of 16 words
+ * is one cache line. Nothing depends on it but speed.
+ */
+const CACHE_LINE_OFFSET = 48;
+
+/** A decoded packet on its way into the table. */
+export interface PendingPacket {
+  readonly view: PacketView;
+  /** Its Flow Key; as many words of it as the table's layout has. */
+  readonly key: Int32Array;
+  /** The key's hash. */
+  hash: number;
+  /** The packet's own time, Unix milliseconds, in an array of one: a number that is passed on would be boxed. */
+  readonly milliseconds: Float64Array;
+}
+
 export interface FlowTableOptions {
   readonly layout: FlowLayout;
   /** Most entries that the table can hold. Memory is reserved for them, and used only as they come. */
@@ -72,8 +89,6 @@ export class FlowTable {
   /** The same memory, for the float64 fields: index = word / 2. */
   readonly floats: Float64Array;
   readonly view: DataView;
-  /** The key of the packet to count, written by the meter before `count`. */
-  readonly key: Int32Array;
   /** Flows that began … */
   created = 0;
   /** … and that left, by flowEndReason (the index). */
@@ -83,6 +98,7 @@ export class FlowTable {
   readonly #wheel: TimerWheel;
   readonly #stride: number;
   readonly #extension: number;
+  readonly #keyWords: number;
   readonly #leavingKey: Int32Array;
   readonly #seed: HashSeed;
   readonly #activeTimeout: number;
@@ -112,11 +128,12 @@ export class FlowTable {
     this.#emit = options.emit;
     this.#wheel = new TimerWheel(options.capacity);
     this.#free = new Int32Array(options.capacity);
-    const memory = new ArrayBuffer(options.capacity * options.layout.words * 4);
-    this.words = new Int32Array(memory);
-    this.floats = new Float64Array(memory);
-    this.view = new DataView(memory);
-    this.key = new Int32Array(options.layout.keyWords);
+    const octets = options.capacity * options.layout.words * 4;
+    const memory = new ArrayBuffer(octets + CACHE_LINE_OFFSET);
+    this.words = new Int32Array(memory, CACHE_LINE_OFFSET, octets / 4);
+    this.floats = new Float64Array(memory, CACHE_LINE_OFFSET, octets / 8);
+    this.view = new DataView(memory, CACHE_LINE_OFFSET, octets);
+    this.#keyWords = options.layout.keyWords;
   }
 
   /** Entries in the table. */
@@ -136,33 +153,48 @@ export class FlowTable {
     this.#wheel.advance(this.#tick, this.#visit);
   }
 
+  /** Where the index keeps entries of a hash: what `touch` of a batch reads. */
+  get index(): FlowIndex {
+    return this.#index;
+  }
+
+  /** Reads a slot, so that it is in the cache. */
+  peek(slot: number): number {
+    return slot < 0 ? 0 : this.words[slot * this.#stride]!;
+  }
+
+  /** The slot that the index names for a hash, or -1. Whether its key is the packet's is for `count` to see. */
+  candidate(hash: number): number {
+    return this.#index.first(hash);
+  }
+
   /**
-   * Counts a packet whose key lies in {@link key}.
-   * @param octets the frame's memory
+   * Counts a packet.
+   * @param candidate a slot that may be its flow's, or -1
    * @param tick now, on the metering clock; never behind an earlier one
-   * @param milliseconds the packet's own time, Unix
    */
-  count(view: PacketView, octets: DataView, tick: number, milliseconds: number): void {
+  count(packet: PendingPacket, candidate: number, tick: number): void {
     const { words, floats } = this;
-    const hash = hashKey(this.key, this.key.length, this.#seed);
-    let slot = this.#find(hash);
+    const { view, key } = packet;
+    let slot = candidate;
+    if (slot < 0 || !this.#holds(slot, key)) slot = this.#find(packet.hash, key);
     if (slot >= 0) {
       const at = slot * this.#stride;
-      const state = words[at + FLAGS]!;
       if (
-        (state & (OPEN | ENDED)) !== OPEN ||
+        (words[at + FLAGS]! & (OPEN | ENDED)) !== OPEN ||
         ((tick - words[at + START_TICK]!) | 0) >= this.#activeTimeout ||
         ((tick - words[at + LAST_TICK]!) | 0) >= this.#idleTimeout
       ) {
         slot = this.#settle(slot, tick, view.tcpControlBits);
       }
     }
-    if (slot < 0) slot = this.#add(hash, view, octets, tick);
+    if (slot < 0) slot = this.#add(packet, tick);
 
     const base = slot * this.#stride;
     const half = base >> 1;
     const flags = words[base + FLAGS]!;
     const control = view.tcpControlBits;
+    const milliseconds = packet.milliseconds[0]!;
     if ((flags & OPEN) === 0) {
       this.#open(slot, base, view, tick, milliseconds);
     } else {
@@ -230,36 +262,36 @@ export class FlowTable {
     return { packets, octets };
   }
 
-  #find(hash: number): number {
-    const { key, words } = this;
+  /** True if the slot holds the live entry of that key. */
+  #holds(slot: number, key: Int32Array): boolean {
+    const { words } = this;
+    const base = slot * this.#stride;
+    if ((words[base + FLAGS]! & LIVE) === 0) return false;
+    for (let i = 0; i < this.#keyWords; i++) if (words[base + KEY + i] !== key[i]) return false;
+    return true;
+  }
+
+  #find(hash: number, key: Int32Array): number {
     const { entries, mask } = this.#index;
-    const stride = this.#stride;
-    const keyWords = key.length;
-    let position = hash & mask;
-    for (;;) {
+    for (let position = hash & mask; ; position = (position + 1) & mask) {
       const taken = entries[position * 2 + 1]!;
       if (taken === 0) return -1;
-      if (entries[position * 2] === hash) {
-        const at = (taken - 1) * stride + KEY;
-        let i = 0;
-        while (i < keyWords && words[at + i] === key[i]) i++;
-        if (i === keyWords) return taken - 1;
-      }
-      position = (position + 1) & mask;
+      if (entries[position * 2] === hash && this.#holds(taken - 1, key)) return taken - 1;
     }
   }
 
-  #add(hash: number, view: PacketView, octets: DataView, tick: number): number {
+  #add(packet: PendingPacket, tick: number): number {
     this.#makeRoom();
     const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
     const base = slot * this.#stride;
-    const { words, key } = this;
-    for (let i = 0; i < key.length; i++) words[base + KEY + i] = key[i]!;
+    const { words } = this;
+    const { key } = packet;
+    for (let i = 0; i < this.#keyWords; i++) words[base + KEY + i] = key[i]!;
     words[base + FLAGS] = LIVE;
     words[base + LAST_TICK] = tick;
     this.created++;
-    this.#index.insert(hash, slot);
-    if (this.#extension !== 0) beginExtension(words, base + this.#extension, view, octets);
+    this.#index.insert(packet.hash, slot);
+    if (this.#extension !== 0) beginExtension(words, base + this.#extension, packet.view);
     this.#wheel.link(slot, tick);
     return slot;
   }
@@ -348,11 +380,11 @@ export class FlowTable {
   #leave(slot: number, reason: number): void {
     const { words } = this;
     const base = slot * this.#stride;
-    for (let i = 0; i < this.key.length; i++) this.#leavingKey[i] = words[base + KEY + i]!;
+    for (let i = 0; i < this.#keyWords; i++) this.#leavingKey[i] = words[base + KEY + i]!;
     if ((words[base + FLAGS]! & OPEN) !== 0) this.#export(base, reason);
     words[base + FLAGS] = 0;
     this.ended[reason] = this.ended[reason]! + 1;
-    this.#index.remove(hashKey(this.#leavingKey, this.#leavingKey.length, this.#seed), slot);
+    this.#index.remove(hashKey(this.#leavingKey, this.#keyWords, this.#seed), slot);
     this.#free[this.#freeCount++] = slot;
   }
 
