@@ -36,6 +36,7 @@ type RawArguments = Record<string, unknown> & { _: (string | number)[] };
  * @param columns width of the help
  */
 export function parseArguments(args: readonly string[], version: string, columns: number): ParsedArguments {
+  if (args[0] === 'help') return parseArguments([...args.slice(1), '--help'], version, columns);
   const mistakes: string[] = [];
   let command: CommandName | undefined;
   let raw: RawArguments = { _: [] };

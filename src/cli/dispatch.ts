@@ -32,9 +32,7 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
       mistakes.push(...unexpected(positionals, 'an interface goes behind -i'));
       const config = configure(flags, mistakes, command);
       if (config.interfaces.length === 0) {
-        const names = machineInterfaces()
-          .sort((a, b) => Number(b.state === 'up') - Number(a.state === 'up'))
-          .map(({ name }) => name);
+        const names = machineInterfaces().map(({ name }) => name);
         throw new UserError('interface: none is given; weir run needs at least one', {
           hint: `this machine has ${names.join(', ')}: weir run -i ${names[0] ?? 'eth0'}`,
           exitCode: EXIT_USAGE,

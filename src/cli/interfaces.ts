@@ -1,35 +1,25 @@
 /** The network interfaces of this machine, for hints and `weir doctor`. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { findInterface, interfaceNames } from '../capture/interfaces.ts';
 
 export interface MachineInterface {
   readonly name: string;
-  /** The kernel's operstate: `up`, `down`, `unknown` (a loopback is, and works) …; undefined: not Linux. */
-  readonly state: string | undefined;
+  readonly isUp: boolean;
 }
 
-const SYS_CLASS_NET = '/sys/class/net';
-
-/** All of them, those without an address included; the loopback last. */
+/** All of them: those that are up first, the loopback last. */
 export function machineInterfaces(): MachineInterface[] {
-  let names: string[];
-  try {
-    names = readdirSync(SYS_CLASS_NET).filter((name) => stateOf(name) !== undefined);
-  } catch {
-    // Not Linux: the names that hold an address.
-    names = Object.keys(networkInterfaces());
-  }
-  const isLoopback = (name: string) => name === 'lo' || name === 'lo0';
-  names.sort(
-    (a, b) => Number(isLoopback(a)) - Number(isLoopback(b)) || a.localeCompare(b, 'en', { numeric: true }),
-  );
-  return names.map((name) => ({ name, state: stateOf(name) }));
+  // bonding_masters is a file of the bonding driver among the interfaces' folders.
+  const names = interfaceNames().filter((name) => name !== 'bonding_masters');
+  const found =
+    names.length === 0
+      ? // Not Linux: those that hold an address, which only those that are up do.
+        Object.keys(networkInterfaces()).map((name) => ({ name, isUp: true }))
+      : names.map((name) => ({ name, isUp: findInterface(name)?.up === true }));
+  return found.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
-function stateOf(name: string): string | undefined {
-  try {
-    return readFileSync(`${SYS_CLASS_NET}/${name}/operstate`, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
+function rank({ name, isUp }: MachineInterface): number {
+  if (/^lo\d*$/.test(name)) return 2;
+  return isUp ? 0 : 1;
 }

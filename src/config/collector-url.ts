@@ -123,15 +123,14 @@ export function parseCollectorUrl(
 }
 
 function parseAuthority(authority: string, defaultPort: number, wrong: (what: string) => BadValue) {
-  const [, hostText = '', portText] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(authority) ?? [];
-  if (hostText === '') {
-    if (authority !== '' && !authority.startsWith(':')) {
-      throw wrong(
-        `"${authority}" is not HOST:PORT; write an IPv6 address in brackets: [2001:db8::1]:${defaultPort}`,
-      );
-    }
-    throw wrong('the host is missing');
+  const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::([^:]*))?$/.exec(authority);
+  if (parts === null) {
+    throw wrong(
+      `"${authority}" is not HOST:PORT; write an IPv6 address in brackets: [2001:db8::1]:${defaultPort}`,
+    );
   }
+  const [, hostText = '', portText] = parts;
+  if (hostText === '') throw wrong('the host is missing');
   const host = parseHost(hostText);
   if (host === undefined) throw wrong(`"${hostText}" is neither a host name nor an IP address`);
   const port = portText === undefined ? defaultPort : parsePort(portText, 1);

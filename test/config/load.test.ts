@@ -1,0 +1,213 @@
+import t from 'tap';
+import { type Flags, type Loaded, loadConfig } from '../../src/config/load.ts';
+
+const noSuchFile = () => {
+  throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+};
+
+/** Loads a YAML text as `weir.yaml`, under flags. */
+function loadYaml(yaml: string, flags: Flags = new Map()): Loaded {
+  return loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), (path) => {
+    if (path !== 'weir.yaml') throw new Error(`not asked for: ${path}`);
+    return Buffer.from(yaml);
+  });
+}
+
+t.test('the defaults', async (t) => {
+  const { config, mistakes } = loadConfig(new Map(), noSuchFile);
+  t.same(mistakes, []);
+  t.match(config, {
+    interfaces: [],
+    direction: 'ingress',
+    promiscuous: false,
+    capture: 'ring',
+    filter: undefined,
+    activeTimeoutSeconds: 5,
+    idleTimeoutSeconds: 15,
+    maxFlows: 1_048_576,
+    fields: 'standard',
+    collectorUrls: [],
+    collectors: [],
+    observationDomain: 1,
+    templateRefreshSeconds: 60,
+    mtu: 1500,
+    metrics: { host: '127.0.0.1', port: 9469 },
+    json: false,
+    config: undefined,
+  });
+  t.same(new Set(Object.values(config?.origins ?? {})), new Set(['default']));
+});
+
+t.test('flags beat YAML beats defaults, and each value tells where it came from', async (t) => {
+  const yaml = `# weir.yaml
+interface: [eth0, eth1]
+active-timeout: .25
+mtu: 1400
+metrics: off
+filter: &f not port 22
+collector:
+  - ipfix://a
+  - netflow5://b?mtu=600
+promiscuous: true
+`;
+  const { config, mistakes } = loadYaml(
+    yaml,
+    new Map([
+      ['mtu', ['900', '1000']],
+      ['promiscuous', ['false']],
+      ['json', ['true']],
+    ]),
+  );
+  t.same(mistakes, []);
+  t.match(config, {
+    interfaces: ['eth0', 'eth1'],
+    activeTimeoutSeconds: 0.25,
+    mtu: 1000,
+    metrics: undefined,
+    filter: 'not port 22',
+    promiscuous: false,
+    json: true,
+    collectors: [
+      { url: 'ipfix://a', mtu: 1000 },
+      { url: 'netflow5://b?mtu=600', mtu: 600 },
+    ],
+    origins: {
+      interfaces: 'weir.yaml:2',
+      activeTimeoutSeconds: 'weir.yaml:3',
+      mtu: 'flag --mtu',
+      metrics: 'weir.yaml:5',
+      filter: 'weir.yaml:6',
+      collectorUrls: 'weir.yaml:7',
+      promiscuous: 'flag --promiscuous',
+      json: 'flag --json',
+      idleTimeoutSeconds: 'default',
+      config: 'flag --config',
+    },
+  });
+});
+
+t.test('a list on the command line replaces the list in the file', async (t) => {
+  const { config } = loadYaml('interface: [eth0, eth1]\n', new Map([['interfaces', ['eth2']]]));
+  t.same(config?.interfaces, ['eth2']);
+});
+
+t.test('YAML that says little, or says it in another way', async (t) => {
+  const good: [yaml: string, expected: object][] = [
+    ['', { mtu: 1500 }],
+    ['# nothing yet\n', { mtu: 1500 }],
+    ['---\n', { mtu: 1500 }],
+    ['~\n', { mtu: 1500 }],
+    ['{}\n', { mtu: 1500 }],
+    ['\uFEFFmtu: 1400\r\nidle-timeout: 30\r\n', { mtu: 1400, idleTimeoutSeconds: 30 }],
+    ['interface: eth0\n', { interfaces: ['eth0'] }],
+    ['interface: []\n', { interfaces: [] }],
+    ['interface: 007\n', { interfaces: ['007'] }],
+    ['mtu: "1400"\n', { mtu: 1400 }],
+    ['active-timeout: &t 2\nidle-timeout: *t\n', { activeTimeoutSeconds: 2, idleTimeoutSeconds: 2 }],
+    ['metrics: "[::]:0"\n', { metrics: { host: '::', port: 0 } }],
+  ];
+  for (const [yaml, expected] of good) {
+    const { config, mistakes } = loadYaml(yaml);
+    t.same(mistakes, [], yaml);
+    t.match(config, expected, yaml);
+  }
+});
+
+t.test('mistakes in YAML', async (t) => {
+  const bad: [yaml: string, ...mistakes: string[]][] = [
+    ['\n\nactive-timeout: "fast"\n', 'weir.yaml:3: active-timeout: "fast" is not a number of seconds'],
+    ['active-timout: 5\n', 'weir.yaml:1: unknown option "active-timout"; did you mean "active-timeout"?'],
+    ['activeTimeout: 5\n', 'weir.yaml:1: unknown option "activeTimeout"; did you mean "active-timeout"?'],
+    ['interfaces: [eth0]\n', 'weir.yaml:1: unknown option "interfaces"; did you mean "interface"?'],
+    ['toString: 5\n', 'weir.yaml:1: unknown option "toString"'],
+    ['active-timeout: 0\n', 'weir.yaml:1: active-timeout: "0" is not between 0.01 and 604800 seconds'],
+    ['active-timeout: -1\n', 'weir.yaml:1: active-timeout: "-1" is not a number of seconds'],
+    ['active-timeout: 5s\n', 'weir.yaml:1: active-timeout: "5s" is not a number of seconds'],
+    ['mtu: 1.5\n', 'weir.yaml:1: mtu: "1.5" is not a whole number from 512 to 65535'],
+    ['max-flows: 0\n', 'weir.yaml:1: max-flows: "0" is not a whole number from 1 to 16777216'],
+    ['promiscuous: yes\n', 'weir.yaml:1: promiscuous: "yes" is neither true nor false'],
+    ['fields: ful\n', 'weir.yaml:1: fields: "ful" is not standard or full; did you mean "full"?'],
+    ['direction: in\n', 'weir.yaml:1: direction: "in" is not ingress, egress or both'],
+    ['metrics: 9469\n', 'weir.yaml:1: metrics: "9469" is neither ADDRESS:PORT (IPv6 in brackets) nor off'],
+    [
+      'metrics: ::1:9469\n',
+      'weir.yaml:1: metrics: "::1:9469" is neither ADDRESS:PORT (IPv6 in brackets) nor off',
+    ],
+    ['interface: [eth0,\n  a b]\n', 'weir.yaml:2: interface: "a b" is not the name of an interface'],
+    ['interface:\n  - eth0\n  - eth0\n', 'weir.yaml:3: interface: "eth0" is given twice'],
+    ['interface: [eth0, [eth1]]\n', 'weir.yaml:1: interface: expected a value or a list of them, not a list'],
+    ['mtu: [1400]\n', 'weir.yaml:1: mtu: expected one value, not a list'],
+    ['mtu:\n  value: 1400\n', 'weir.yaml:2: mtu: expected one value, not a mapping'],
+    ['filter:\nmtu: 1400\n', 'weir.yaml:1: filter: the value is missing'],
+    ['filter: ""\n', 'weir.yaml:1: filter: "" is empty'],
+    ['mtu: 1400\n\nmtu: 1500\n', 'weir.yaml:3: mtu is given twice, first at weir.yaml:1'],
+    ['config: other.yaml\n', 'weir.yaml:1: config is a flag (--config); it means nothing within a file'],
+    ['[mtu]: 1400\n', 'weir.yaml:1: the name of an option must be a word'],
+    ['- mtu\n', 'weir.yaml:1: expected lines like "mtu: 1400", not a list'],
+    ['\nmtu 1400\n', 'weir.yaml:2: expected lines like "mtu: 1400", not a single value'],
+    ['mtu: 1400\n---\nmtu: 1500\n', 'weir.yaml:2: a second YAML document begins here; Weir reads one'],
+    ['mtu: 1400\nfilter: "not port\n', 'weir.yaml:3: not YAML: Missing closing "quote'],
+    [
+      'collector:\n  - ipfix://a\n  - ipfix://b?mut=1\n',
+      'weir.yaml:3: collector: "ipfix://b?mut=1": unknown parameter "mut"; did you mean "mtu"?',
+    ],
+    [
+      'collector: [ipfix://a, "ipfix://A:4739?mtu=600"]\n',
+      'weir.yaml:1: collector: "ipfix://A:4739?mtu=600" is the same collector as "ipfix://a"; give them an observation-domain each',
+    ],
+    [
+      // All of them, not the first only.
+      'mtu: 1\nfoo: 2\nfields: all\ncollector: http://h\n',
+      'weir.yaml:2: unknown option "foo"',
+      'weir.yaml:1: mtu: "1" is not a whole number from 512 to 65535',
+      'weir.yaml:3: fields: "all" is not standard or full',
+      'weir.yaml:4: collector: "http://h": unknown scheme "http"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp',
+    ],
+  ];
+  for (const [yaml, ...expected] of bad) {
+    const { config, mistakes } = loadYaml(yaml);
+    t.same(mistakes, expected, yaml);
+    t.equal(config, undefined, yaml);
+  }
+});
+
+t.test('mistakes in flags, beside those in the file', async (t) => {
+  const flags: Flags = new Map([
+    ['activeTimeoutSeconds', ['fast']],
+    ['capture', ['rings']],
+    ['collectorUrls', ['ipfix://a', 'ipfix://']],
+    ['interfaces', ['eth0', 'eth0']],
+  ]);
+  t.same(loadYaml('mtu: 5\n', flags).mistakes, [
+    'weir.yaml:1: mtu: "5" is not a whole number from 512 to 65535',
+    '--active-timeout: "fast" is not a number of seconds',
+    '--capture: "rings" is not ring or libpcap; did you mean "ring"?',
+    '--interface: "eth0" is given twice',
+    '--collector: "ipfix://": the host is missing',
+  ]);
+});
+
+t.test('a value in the file is judged even where a flag replaces it', async (t) => {
+  t.same(loadYaml('mtu: 5\n', new Map([['mtu', ['1400']]])).mistakes, [
+    'weir.yaml:1: mtu: "5" is not a whole number from 512 to 65535',
+  ]);
+});
+
+t.test('an unreadable file', async (t) => {
+  const unreadable: [code: string, why: string][] = [
+    ['ENOENT', 'there is no such file'],
+    ['EACCES', 'permission denied'],
+    ['EISDIR', 'it is a directory'],
+    ['EIO', 'EIO: the disk is dying'],
+  ];
+  for (const [code, why] of unreadable) {
+    const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () => {
+      throw Object.assign(new Error(`${code}: the disk is dying`), { code });
+    });
+    t.same(mistakes, [`configuration file "weir.yaml": ${why}`]);
+  }
+  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () =>
+    Uint8Array.of(0xff, 0xfe, 0x00),
+  );
+  t.same(mistakes, ['configuration file "weir.yaml": it is not UTF-8 text']);
+});
