@@ -79,12 +79,16 @@ export const CHECKS: readonly Check[] = [
       if (platform !== 'linux' || !exists(addon) || target === undefined) return info('not tried');
       if (!holdsNetRaw(read('/proc/self/status'))) return info('not tried: see CAP_NET_RAW');
       try {
-        await openRing(target.name);
-        return ok(`opens (tried on ${target.name})`);
+        const { segmentSizesKnown } = await openRing(target.name);
+        if (segmentSizesKnown) return ok(`opens (tried on ${target.name})`);
+        return warn(
+          'opens, but the kernel hides what GRO merged: that counts as one packet',
+          'ethtool -K eth0 gro off',
+        );
       } catch (error) {
         return fail(
           messageOf(error),
-          'see CAP_NET_RAW; within a container, its runtime must allow AF_PACKET as well',
+          'within a container, its runtime must allow AF_PACKET besides CAP_NET_RAW',
         );
       }
     },
