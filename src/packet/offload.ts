@@ -8,6 +8,7 @@ import type { PacketView } from './packet-view.ts';
 
 /** Octets of the IPv6 Fragment header. */
 const FRAGMENT_HEADER = 8;
+
 /** Whether the frame stands for several packets of `frame.gsoSize` octets of payload. */
 export function isOffloaded(frame: Frame): boolean {
   return frame.gsoSize > 0 && frame.gsoType !== GsoType.NONE;
@@ -31,10 +32,10 @@ export function undoOffload(
   addedOctets: number,
 ): void {
   let payload = view.ipOctets - networkOctets - transportOctets;
-  let headers = networkOctets + transportOctets - addedOctets;
+  let headers = networkOctets - addedOctets + transportOctets;
   if (frame.gsoType === GsoType.UDP) {
     // UDP fragmentation offload: the wire sees IP fragments. The UDP header travels in the first, as its payload.
-    headers = networkOctets + (view.ipVersion === 6 ? FRAGMENT_HEADER : 0);
+    headers = networkOctets - addedOctets + (view.ipVersion === 6 ? FRAGMENT_HEADER : 0);
     payload += transportOctets;
   }
   const segments = Math.ceil(payload / frame.gsoSize);
