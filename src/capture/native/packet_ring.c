@@ -19,6 +19,7 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <node_api.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,11 +54,18 @@ static napi_value throw_errno(napi_env env, int error, const char *syscall) {
   return NULL;
 }
 
-/* A property that is absent or no number reads as 0. */
+/* A property that is absent or of another type reads as 0 or false. */
 static uint32_t number(napi_env env, napi_value options, const char *name) {
   napi_value value;
   uint32_t result = 0;
   if (napi_get_named_property(env, options, name, &value) == napi_ok) napi_get_value_uint32(env, value, &result);
+  return result;
+}
+
+static bool flag(napi_env env, napi_value options, const char *name) {
+  napi_value value;
+  bool result = false;
+  if (napi_get_named_property(env, options, name, &value) == napi_ok) napi_get_value_bool(env, value, &result);
   return result;
 }
 
@@ -207,12 +215,12 @@ static napi_value open_(napi_env env, napi_callback_info info) {
   napi_get_named_property(env, options, "filter", &program);
   if (attach_filter(env, fd, program) != 0) goto failed;
   step = "setsockopt PACKET_IGNORE_OUTGOING"; /* spares the work; that the direction is right is the filter's job */
-  if (number(env, options, "ignoreOutgoing") != 0 &&
+  if (flag(env, options, "ignoreOutgoing") &&
       setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) != 0 && errno != ENOPROTOOPT)
     goto failed;
   step = "setsockopt PACKET_ADD_MEMBERSHIP";
   struct packet_mreq promiscuous = {.mr_ifindex = address.sll_ifindex, .mr_type = PACKET_MR_PROMISC};
-  if (number(env, options, "promiscuous") != 0 &&
+  if (flag(env, options, "promiscuous") &&
       setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) != 0)
     goto failed;
   step = "bind";
