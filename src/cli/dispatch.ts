@@ -1,5 +1,6 @@
 /** From parsed arguments to the command. Each command is loaded when it is asked for, so that the others cost nothing. */
 import { type EffectiveConfig, type Flags, loadConfig } from '../config/load.ts';
+import { OPTIONS } from '../config/schema.ts';
 import type { ParsedArguments } from './arguments.ts';
 import { COMMANDS } from './commands.ts';
 import type { CommandContext } from './context.ts';
@@ -52,7 +53,7 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
         if (file === undefined) mistakes.push('FILE is missing: weir config check FILE');
         mistakes.push(
           ...unexpected(more),
-          ...[...flags.keys()].map((name) => `weir config check takes no --${name}`),
+          ...[...flags.keys()].map((property) => `weir config check takes no --${OPTIONS[property].name}`),
         );
         if (file === undefined || mistakes.length > 0) throw usage(mistakes, `${COMMANDS.config.synopsis}`);
         return (await import('./config.ts')).checkConfig(context, file);
