@@ -1,0 +1,127 @@
+/** `read`: four million small packets out of a file, metered and exported as IPFIX. */
+import { type Contestant, floor, softflowd, weir, weirPaced } from './contestants.ts';
+import { type Capture, generateCapture } from './generate.ts';
+import { C_FLAGS, softflowdProblem } from './programs.ts';
+import { figure, type Section, spreadText } from './report.ts';
+import { ratios, spread } from './statistics.ts';
+import { runTrial, type Trial } from './trial.ts';
+
+/** What this part needs from its surroundings. */
+export interface Surroundings {
+  /** A folder of its own for captures. */
+  readonly folder: string;
+  readonly runs: number;
+  /** Says what is going on. */
+  readonly say: (what: string) => void;
+}
+
+/** 0.5 of the floor is the next step's demand, not yet this one's. */
+const AGAINST_SOFTFLOWD = { relation: '>=', value: 12 } as const;
+
+export async function benchRead(surroundings: Surroundings): Promise<Section[]> {
+  const sections: Section[] = [];
+  for (const flows of [100_000, 880_000]) {
+    const path = `${surroundings.folder}/${flows}.pcap`;
+    surroundings.say(`writing 4 million packets of ${flows} flows`);
+    const capture = generateCapture(path, {
+      ipVersion: 4,
+      packets: 4_000_000,
+      flows,
+      packetsPerSecond: 1_000_000,
+      seed: flows,
+    });
+    sections.push(await readCapture(capture, surroundings));
+  }
+  return sections;
+}
+
+async function readCapture(capture: Capture, { runs, say }: Surroundings): Promise<Section> {
+  const problem = softflowdProblem();
+  const contestants = [weir, ...(problem === undefined ? [softflowd] : []), floor, weirPaced];
+  const trials = await interleaved(contestants, capture, runs, say);
+  const rates = (contestant: Contestant) =>
+    trials.get(contestant)!.map(({ cost }) => capture.packets / 1e6 / cost.wallSeconds);
+  const verdicts = [{ what: 'weir / floor, packets per second', value: ratios(rates(weir), rates(floor)) }];
+  if (problem === undefined) {
+    verdicts.unshift({
+      what: 'weir / softflowd, packets per second',
+      value: ratios(rates(weir), rates(softflowd)),
+      ...{ demand: AGAINST_SOFTFLOWD },
+    });
+  }
+  return {
+    title: `read: ${capture.packets} packets of 64 octets, ${capture.flows} flows, to IPFIX`,
+    notes: [
+      'IPv4, flows drawn uniformly at random; the file is in the page cache; one record a flow.',
+      'A trial is a whole process, its start included; ratios are of trials of the same round.',
+      `The floor is compiled by gcc ${C_FLAGS[0]}.`,
+    ],
+    columns: ['', 'million packets/s', 'wall s', 'CPU s', 'peak MB', 'records', 'result'],
+    rows: contestants.map((contestant) => resultRow(contestant, capture, trials.get(contestant)!)),
+    verdicts,
+    skipped: problem === undefined ? [] : [problem],
+    faults: faults(trials, capture),
+  };
+}
+
+/** A B C, A B C, …: each trial a fresh process. */
+export async function interleaved(
+  contestants: readonly Contestant[],
+  capture: Capture,
+  runs: number,
+  say: (what: string) => void,
+): Promise<Map<Contestant, Trial[]>> {
+  const trials = new Map<Contestant, Trial[]>(contestants.map((contestant) => [contestant, []]));
+  for (let run = 1; run <= runs; run++) {
+    for (const contestant of contestants) {
+      const trial = await runTrial((port) => contestant.command(capture.path, port));
+      trials.get(contestant)!.push(trial);
+      const { wallSeconds, peakResidentOctets } = trial.cost;
+      say(
+        `${capture.flows} flows, round ${run} of ${runs}: ${contestant.name} ${figure(wallSeconds)} s, ` +
+          `${Math.round(peakResidentOctets / 1e6)} MB`,
+      );
+    }
+  }
+  return trials;
+}
+
+function resultRow(contestant: Contestant, capture: Capture, trials: readonly Trial[]): string[] {
+  const over = (value: (trial: Trial) => number) => spread(trials.map(value));
+  return [
+    contestant.name,
+    spreadText(over(({ cost }) => capture.packets / 1e6 / cost.wallSeconds)),
+    figure(over(({ cost }) => cost.wallSeconds).median),
+    figure(over(({ cost }) => cost.userSeconds + cost.systemSeconds).median),
+    String(Math.round(over(({ cost }) => cost.peakResidentOctets).median / 1e6)),
+    String(over(({ received }) => received.records).median),
+    trials.map((trial) => difference(trial, capture)).find((found) => found !== undefined) ?? 'exact',
+  ];
+}
+
+/** How what arrived differs from what the capture holds; undefined: it does not. */
+export function difference({ received }: Trial, capture: Capture): string | undefined {
+  const found: string[] = [];
+  for (const [what, counted, expected] of [
+    ['packets', received.packets, capture.packets],
+    ['octets', received.octets, capture.octets],
+    ['records', received.records, capture.flows],
+    ['malformed datagrams', received.malformed, 0],
+    ['sets without a template', received.unknownSets, 0],
+  ] as const) {
+    if (counted !== expected) found.push(`${counted} ${what} instead of ${expected}`);
+  }
+  return found.length === 0 ? undefined : found.join(', ');
+}
+
+/** Everything that Weir got wrong. */
+export function faults(trials: ReadonlyMap<Contestant, readonly Trial[]>, capture: Capture): string[] {
+  const found: string[] = [];
+  for (const contestant of [weir, weirPaced]) {
+    for (const trial of trials.get(contestant) ?? []) {
+      const wrong = difference(trial, capture);
+      if (wrong !== undefined) found.push(`${contestant.name}: ${wrong}`);
+    }
+  }
+  return found;
+}

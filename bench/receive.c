@@ -1,0 +1,173 @@
+/*
+ * receive [DESTINATION_PORT]: the collector of every trial. Takes IPFIX over UDP on a loopback port that the
+ * kernel chooses, and adds up what the Flow Records say.
+ *
+ * Prints {"port":N}, then, once standard input ends, what came: one JSON line. Loopback delivers before
+ * sendto returns, so whatever an exporter sent before it exited is in the socket by then.
+ *
+ * The socket's buffer is as large as the kernel allows (root: 1 GB), because the trial measures exporters and
+ * not this. With DESTINATION_PORT only records with that destinationTransportPort are counted.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BATCH = 64, DATAGRAM = 65536 };
+enum { OCTET_DELTA_COUNT = 1, PACKET_DELTA_COUNT = 2, DESTINATION_TRANSPORT_PORT = 11, FLOW_END_REASON = 136 };
+
+struct span {
+  uint16_t offset, size; /* size 0: the template lacks the field */
+};
+
+/** Where in a Data Record the wanted fields lie. size 0: no such template, or not one of Flow Records. */
+struct template {
+  uint16_t size;
+  struct span octets, packets, port, reason;
+};
+
+static struct template templates[65536];
+static uint8_t options_template[65536];
+static uint64_t datagrams, records, packets, octets, options_sets, unknown_sets, malformed, reasons[256];
+static int wanted_port = -1;
+
+static uint16_t read16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+
+static uint64_t read_unsigned(const uint8_t *record, struct span at) {
+  uint64_t value = 0;
+  for (int i = 0; i < at.size; i++) value = value << 8 | record[at.offset + i];
+  return value;
+}
+
+/** One Template Set (RFC 7011 §3.4.1). */
+static void read_templates(const uint8_t *p, const uint8_t *end) {
+  while (end - p >= 4) {
+    uint16_t id = read16(p), count = read16(p + 2);
+    p += 4;
+    if (id < 256) return; /* padding */
+    struct template t = {0};
+    uint32_t offset = 0;
+    for (int i = 0; i < count; i++) {
+      if (end - p < 4) {
+        malformed++;
+        return;
+      }
+      uint16_t element = read16(p), size = read16(p + 2);
+      p += 4;
+      if (element & 0x8000) {
+        p += 4; /* enterprise number */
+        element = 0;
+      }
+      struct span at = {(uint16_t)offset, size};
+      if (element == OCTET_DELTA_COUNT) t.octets = at;
+      if (element == PACKET_DELTA_COUNT) t.packets = at;
+      if (element == DESTINATION_TRANSPORT_PORT) t.port = at;
+      if (element == FLOW_END_REASON) t.reason = at;
+      offset += size;
+    }
+    /* No exporter here has a variable-length field in a Flow Record; one that had would show as unknown. */
+    t.size = offset < 65535 && t.packets.size && t.octets.size ? (uint16_t)offset : 0;
+    templates[id] = t;
+  }
+}
+
+static void read_message(const uint8_t *p, size_t length) {
+  datagrams++;
+  if (length < 16 || read16(p) != 10 || read16(p + 2) != length) {
+    malformed++;
+    return;
+  }
+  const uint8_t *end = p + length;
+  for (p += 16; end - p >= 4;) {
+    uint16_t id = read16(p), size = read16(p + 2);
+    if (size < 4 || size > end - p) {
+      malformed++;
+      return;
+    }
+    const uint8_t *record = p + 4;
+    p += size;
+    const struct template *t = &templates[id];
+    if (id == 2) read_templates(record, p);
+    else if (id == 3) {
+      if (p - record >= 2) options_template[read16(record)] = 1;
+    } else if (options_template[id]) options_sets++;
+    else if (t->size == 0) unknown_sets++;
+    else
+      for (; p - record >= t->size; record += t->size) {
+        if (wanted_port >= 0 && read_unsigned(record, t->port) != (uint64_t)wanted_port) continue;
+        records++;
+        packets += read_unsigned(record, t->packets);
+        octets += read_unsigned(record, t->octets);
+        reasons[read_unsigned(record, t->reason) & 255]++;
+      }
+  }
+}
+
+/** Reads what the socket holds, without waiting. */
+static void drain(int socket_fd) {
+  static uint8_t buffers[BATCH][DATAGRAM];
+  static struct iovec vectors[BATCH];
+  static struct mmsghdr messages[BATCH];
+  for (int i = 0; i < BATCH; i++) {
+    vectors[i] = (struct iovec){buffers[i], DATAGRAM};
+    messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
+  }
+  for (;;) {
+    int count = recvmmsg(socket_fd, messages, BATCH, MSG_DONTWAIT, NULL);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      perror("receive: recvmmsg");
+      exit(1);
+    }
+    for (int i = 0; i < count; i++) read_message(buffers[i], messages[i].msg_len);
+    if (count < BATCH) return;
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) wanted_port = atoi(argv[1]);
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 ||
+      getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
+    perror("receive");
+    return 1;
+  }
+  int octets_wanted = 1 << 29; /* the kernel doubles it, for its own bookkeeping */
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &octets_wanted, sizeof octets_wanted) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &octets_wanted, sizeof octets_wanted);
+  printf("{\"port\":%d}\n", ntohs(address.sin_port));
+  fflush(stdout);
+
+  struct pollfd polled[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+  for (;;) {
+    if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+      perror("receive: poll");
+      return 1;
+    }
+    if (polled[0].revents) drain(fd);
+    char ignored[256];
+    if (polled[1].revents && read(0, ignored, sizeof ignored) <= 0) break;
+  }
+  drain(fd);
+  printf("{\"datagrams\":%lu,\"records\":%lu,\"packets\":%lu,\"octets\":%lu,\"optionsSets\":%lu,"
+         "\"unknownSets\":%lu,\"malformed\":%lu,\"flowEndReasons\":{",
+         datagrams, records, packets, octets, options_sets, unknown_sets, malformed);
+  const char *comma = "";
+  for (int i = 0; i < 256; i++)
+    if (reasons[i]) {
+      printf("%s\"%d\":%lu", comma, i, reasons[i]);
+      comma = ",";
+    }
+  printf("}}\n");
+  return 0;
+}

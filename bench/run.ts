@@ -1,0 +1,95 @@
+/**
+ * npm run bench [-- PART…] [--runs N] [--seconds S] [--json]
+ *
+ * Parts: read, live, memory, encode, all (the default). Weir beside softflowd and a C program on the same input, each
+ * trial in a fresh process, the contestants in turn. Standard output carries the result, standard error the progress.
+ * Status 1: Weir's results are wrong, or the benchmark could not run. A missed demand is shown, and leaves 0: a
+ * machine that does other things meanwhile misses demands too.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchEncode } from './encode.ts';
+import { benchLive } from './live.ts';
+import { machineText, thisMachine } from './machine.ts';
+import { benchMemory } from './memory.ts';
+import { benchRead, type Surroundings } from './read.ts';
+import { isMet, type Section, sectionText } from './report.ts';
+
+const PARTS: Record<string, (surroundings: Surroundings & { seconds: number }) => Promise<Section[]>> = {
+  read: benchRead,
+  live: benchLive,
+  memory: benchMemory,
+  encode: benchEncode,
+};
+const USAGE = `usage: npm run bench [-- ${Object.keys(PARTS).join('|')}|all …] [--runs N] [--seconds S] [--json]\n`;
+
+interface Arguments {
+  readonly parts: readonly string[];
+  readonly runs: number;
+  readonly seconds: number;
+  readonly json: boolean;
+}
+
+/** @throws Error for what is none of the above. */
+function readArguments(argv: string[]): Arguments {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      runs: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = positionals.find((part) => part !== 'all' && !(part in PARTS));
+  if (unknown !== undefined) throw new Error(`there is no part named ${unknown}`);
+  const all = positionals.length === 0 || positionals.includes('all');
+  const runs = Number(values.runs);
+  const seconds = Number(values.seconds);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: a whole number from 1`);
+  if (!(seconds > 0 && seconds <= 60)) throw new Error(`--seconds ${values.seconds}: a number up to 60`);
+  return { parts: all ? Object.keys(PARTS) : positionals, runs, seconds, json: values.json };
+}
+
+async function main(): Promise<void> {
+  let options: Arguments;
+  try {
+    options = readArguments(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  const machine = thisMachine();
+  const folder = mkdtempSync(join(tmpdir(), 'weir-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // Ends by way of 'exit', whose handlers take away the captures, the namespaces and the processes.
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
+
+  if (!options.json)
+    process.stdout.write(`${machineText(machine)}\n${options.runs} rounds; median (least–most)\n`);
+  const say = (what: string) => process.stderr.write(`bench: ${what}\n`);
+  const sections: Section[] = [];
+  for (const part of options.parts) {
+    for (const section of await PARTS[part]!({ folder, runs: options.runs, seconds: options.seconds, say })) {
+      sections.push(section);
+      if (!options.json) process.stdout.write(sectionText(section));
+    }
+  }
+  if (options.json) {
+    const judged = sections.map((section) => ({
+      ...section,
+      verdicts: section.verdicts.map((verdict) => ({ ...verdict, met: isMet(verdict) })),
+    }));
+    process.stdout.write(`${JSON.stringify({ machine, runs: options.runs, sections: judged }, null, 2)}\n`);
+  }
+  if (sections.some(({ faults }) => faults.length > 0)) process.exitCode = 1;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});
