@@ -1,0 +1,107 @@
+/**
+ * A Collector in the same process: for `--json` and for `run` and `read` without a collector.
+ *
+ * It takes IPFIX Messages like any other transport and decodes them with the decoder that `listen` uses, so
+ * that both print the same line for the same record, and nothing is printed in two ways.
+ */
+
+import { type DecodedRecordReceiver, MessageDecoder } from '../collect/decode.ts';
+import { recordToJson } from '../collect/json.ts';
+import { type DecodedRecord, fieldValue } from '../collect/record.ts';
+import type { Message, Session } from '../export/message.ts';
+import type { Outlet, Transport } from '../probe.ts';
+import type { Output } from './context.ts';
+import type { FieldReader } from './flow-fields.ts';
+
+const LOCAL_SOURCE = { address: '127.0.0.1', port: 0 };
+
+/** Who takes the records. */
+export interface RecordSink {
+  record(record: DecodedRecord): void;
+  /** After each Message. A returned promise asks a file to wait. */
+  written(): Promise<void> | undefined;
+}
+
+class LocalCollector implements Transport {
+  readonly queued = 0;
+  readonly #sink: RecordSink;
+  readonly #decoder = new MessageDecoder();
+  readonly #receiver: DecodedRecordReceiver;
+  #session: Session<Message> | undefined;
+  #busy: Promise<void> | undefined;
+
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+    this.#receiver = { record: (record) => sink.record(record), options: () => {} };
+  }
+
+  start(session: Session<Message>): void {
+    this.#session = session;
+    for (const message of session.sessionStarted()) this.send(message);
+  }
+
+  send(message: Message): void {
+    const session = this.#session;
+    if (session === undefined) throw new Error('a Message came before the session');
+    session.stamp(message);
+    const fault = this.#decoder.decode(message.bytes, LOCAL_SOURCE, this.#receiver);
+    if (fault !== undefined) throw new Error(`Weir could not decode what it encoded: ${fault}`);
+    session.settled(message);
+    this.#busy = this.#sink.written();
+  }
+
+  whenBelow(): Promise<void> | undefined {
+    return this.#busy;
+  }
+
+  async drain(): Promise<void> {
+    await this.#busy;
+  }
+
+  stop(): void {}
+}
+
+/** The way out to a sink in this process. */
+export function localOutlet(sink: RecordSink, observationDomain: number): Outlet {
+  return {
+    name: 'local',
+    protocol: 'ipfix',
+    observationDomain,
+    messageOctets: 16_384,
+    templateRefreshMilliseconds: 0,
+    templateRefreshMessages: 0,
+    tcpControlBitsOctets: 2,
+    transport: new LocalCollector(sink),
+  };
+}
+
+/** Writes each record as a line of JSON. */
+export function jsonLines(stdout: Output): RecordSink {
+  let lines = '';
+  return {
+    record(record) {
+      lines += `${recordToJson(record)}\n`;
+    },
+    written() {
+      if (lines === '' || stdout.destroyed) return undefined;
+      const hasRoom = stdout.write(lines);
+      lines = '';
+      if (hasRoom) return undefined;
+      return new Promise((resolve) => {
+        const done = () => {
+          stdout.off('drain', done).off('close', done).off('error', done);
+          resolve();
+        };
+        stdout.on('drain', done).on('close', done).on('error', done);
+      });
+    },
+  };
+}
+
+/** Hands each record to a view. */
+export function toView(view: { record(read: FieldReader): void }): RecordSink {
+  return {
+    record: (record) => view.record((name) => fieldValue(record, name)),
+    written: () => undefined,
+  };
+}

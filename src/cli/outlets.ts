@@ -1,0 +1,69 @@
+/** From a collector's URL to the way out: the exporter's options and its transport. */
+
+import { isIPv4 } from 'node:net';
+import type { CollectorConfig } from '../config/collector-url.ts';
+import type { EffectiveConfig } from '../config/load.ts';
+import type { Message } from '../export/message.ts';
+import type { Outlet } from '../probe.ts';
+import type { TransportEvent } from '../transport/session.ts';
+import { TcpTransport } from '../transport/tcp.ts';
+import { UdpTransport } from '../transport/udp.ts';
+import type { Log } from './log.ts';
+
+/** Octets of the IP and UDP headers in front of a Message. */
+const IPV4_UDP_HEADERS = 28;
+const IPV6_UDP_HEADERS = 48;
+/** v9 counts Export Packets towards the refresh as well as time (RFC 3954 §9). */
+const TEMPLATE_REFRESH_MESSAGES = 4096;
+/** Datagrams that may leave at once after a pause: a quarter of a collector's default socket buffer. */
+const BURST_DATAGRAMS = 32;
+/** An error that repeats is told at most this often. */
+const LOG_INTERVAL_SECONDS = 30;
+
+/** An outlet whose transport says how it fares. */
+export interface CollectorOutlet extends Outlet {
+  readonly transport: UdpTransport<Message> | TcpTransport<Message>;
+}
+
+export function collectorOutlets(config: EffectiveConfig, log: Log): CollectorOutlet[] {
+  return config.collectors.map((collector) => collectorOutlet(collector, log));
+}
+
+function collectorOutlet(collector: CollectorConfig, log: Log): CollectorOutlet {
+  const { url, protocol, host, port, source, mtu } = collector;
+  const onEvent = (event: TransportEvent): void => {
+    const logger = log.rateLimited(`${url} ${event.kind}`, LOG_INTERVAL_SECONDS);
+    const isGood = event.kind === 'resolved' || event.kind === 'connected' || event.kind === 'recovered';
+    (isGood ? logger.info : logger.warn)(event.text, { collector: url });
+  };
+  const common = {
+    name: url,
+    protocol,
+    observationDomain: collector.observationDomain,
+    tcpControlBitsOctets: collector.tcpControlBitsOctets,
+    // A name may turn out to be IPv6: then the headers take 20 octets more.
+    messageOctets: mtu - (isIPv4(host) ? IPV4_UDP_HEADERS : IPV6_UDP_HEADERS),
+  };
+  if (collector.transport === 'tcp') {
+    return {
+      ...common,
+      // Once a connection is enough (RFC 7011 §8.4 asks for repetition over UDP only).
+      templateRefreshMilliseconds: 0,
+      templateRefreshMessages: 0,
+      transport: new TcpTransport<Message>({ host, port, source, onEvent }),
+    };
+  }
+  return {
+    ...common,
+    templateRefreshMilliseconds: collector.templateRefreshSeconds * 1000,
+    templateRefreshMessages: TEMPLATE_REFRESH_MESSAGES,
+    transport: new UdpTransport<Message>({
+      host,
+      port,
+      source,
+      datagramsPerSecond: collector.datagramsPerSecond,
+      burst: BURST_DATAGRAMS,
+      onEvent,
+    }),
+  };
+}

@@ -1,0 +1,82 @@
+/** `weir read`: capture files through the whole line. */
+
+import { randomBytes } from 'node:crypto';
+import { PcapFileSource } from '../capture/pcap-file.ts';
+import type { EffectiveConfig } from '../config/load.ts';
+import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { type Outlet, Probe } from '../probe.ts';
+import type { CommandContext } from './context.ts';
+import { EXIT_FAILED, EXIT_OK } from './errors.ts';
+import { FlowSummary } from './flow-summary.ts';
+import { jsonLines, localOutlet, toView } from './local-collector.ts';
+import { collectorOutlets } from './outlets.ts';
+import { ReadProgress } from './progress.ts';
+import { reportTotals } from './report.ts';
+import { probeSettings } from './settings.ts';
+
+/** How long queues may take to drain at the end: a file's records are worth waiting for … */
+const DRAIN_MILLISECONDS = 60_000;
+/** … but not after SIGINT or SIGTERM. */
+const INTERRUPTED_DRAIN_MILLISECONDS = 5000;
+
+/** Resolves to the exit code: 1 if a file could not be read to its end or a record was not sent. */
+export async function read(
+  context: CommandContext,
+  config: EffectiveConfig,
+  files: readonly string[],
+): Promise<number> {
+  const { stdout, stderr, isTerminal, color, log, signal } = context;
+  const sources = files.map((path) => new PcapFileSource({ path }));
+  const outlets: Outlet[] = collectorOutlets(config, log);
+  const summary = outlets.length === 0 && isTerminal && !config.json ? new FlowSummary() : undefined;
+  if (summary !== undefined) outlets.push(localOutlet(toView(summary), config.observationDomain));
+  else if (config.json || outlets.length === 0)
+    outlets.push(localOutlet(jsonLines(stdout), config.observationDomain));
+
+  let failures = 0;
+  const probe = new Probe({
+    ...probeSettings(config, randomBytes(8)),
+    sources,
+    live: false,
+    outlets,
+    clocks: { unix: Date.now, monotonic: () => performance.now() },
+    onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
+    onSourceError(error) {
+      failures++;
+      log.error(error instanceof Error ? error.message : String(error));
+    },
+  });
+  const { meter } = probe;
+  const progress = new ReadProgress({
+    output: stderr,
+    color,
+    totalOctets: undefined,
+    state: () => ({
+      octets: sources.reduce((sum, source) => sum + source.octetsRead, 0),
+      packets: meter.capturedPackets,
+      flows: meter.flows,
+    }),
+  });
+
+  const interrupted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  log.repaint(progress);
+  progress.start();
+  await probe.start();
+  await Promise.race([probe.finished, interrupted]);
+  progress.stop();
+  log.repaint(undefined);
+  await probe.stop(signal.aborted ? INTERRUPTED_DRAIN_MILLISECONDS : DRAIN_MILLISECONDS);
+
+  if (summary !== undefined) {
+    const ignored = new Map(IGNORED_REASONS.map((reason, i) => [reason as string, meter.ignoredPackets[i]!]));
+    const flows = meter.tables[0].created + meter.tables[1].created;
+    for (const line of summary.lines(stdout.columns ?? 80, color, { flows, ignoredPackets: ignored })) {
+      stdout.write(`${line}\n`);
+    }
+  }
+  const lost = reportTotals(probe, log);
+  return failures > 0 || lost > 0 ? EXIT_FAILED : EXIT_OK;
+}

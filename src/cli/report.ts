@@ -1,0 +1,48 @@
+/** The totals that end a run, in the log: what was captured, and what became of it. */
+
+import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import type { Probe } from '../probe.ts';
+import type { Logger } from './logger.ts';
+
+/** Says the totals. @returns records that a collector should have got and did not */
+export function reportTotals(probe: Probe, log: Logger): number {
+  const { meter } = probe;
+  const ignored = Object.fromEntries(
+    IGNORED_REASONS.map((reason, i) => [reason, meter.ignoredPackets[i]!]).filter(
+      ([, packets]) => packets !== 0,
+    ),
+  );
+  log.info('metered', {
+    capturedPackets: meter.capturedPackets,
+    meteredPackets: meter.meteredPackets,
+    meteredOctets: meter.meteredOctets,
+    ignoredPackets: ignored,
+    flows: meter.tables[0].created + meter.tables[1].created,
+    records: meter.records.reduce((sum, n) => sum + n, 0),
+  });
+  let lost = 0;
+  for (const { outlet, exporter } of probe.exports) {
+    if (outlet.name === 'local') continue;
+    const notSent = [...exporter.notSent].filter(([, counts]) => counts.records > 0);
+    const totals = {
+      collector: outlet.name,
+      records: exporter.sent.records,
+      messages: exporter.messagesSent,
+    };
+    if (notSent.length === 0) {
+      log.info('exported', totals);
+      continue;
+    }
+    // What a format cannot carry was said once, and is no failure of this run.
+    lost += notSent.reduce(
+      (sum, [reason, { records }]) => sum + (reason === 'not_representable' ? 0 : records),
+      0,
+    );
+    log.warn('exported, but not everything was sent', {
+      ...totals,
+      notSentRecords: Object.fromEntries(notSent.map(([reason, { records }]) => [reason, records])),
+      notSentOctets: notSent.reduce((sum, [, { octets }]) => sum + octets, 0),
+    });
+  }
+  return lost;
+}

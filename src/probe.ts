@@ -1,0 +1,197 @@
+/**
+ * The line on one page: sources → meter → exporters → transports.
+ *
+ * Live, every source captures at once and the monotonic clock ends flows. Files are read one after the other
+ * and their packets' times end flows, so that the result depends on the files alone.
+ */
+
+import type { PacketSource } from './capture/packet-source.ts';
+import { Exporter, type ExporterOptions } from './export/exporter.ts';
+import type { Message, MessageTransport, Session } from './export/message.ts';
+import type { FlowRecord } from './flow/flow-record.ts';
+import { Meter, type MeterOptions } from './flow/meter.ts';
+
+/** How often expiry, flushing and template refresh look at the clock. */
+const TICK_MILLISECONDS = 25;
+/** A file waits for a transport with more Messages queued than this. */
+const CONGESTED_MESSAGES = 1024;
+
+/** What the probe asks of a transport. */
+export interface Transport extends MessageTransport<Message> {
+  start(session: Session<Message>): void;
+  /** Resolves when fewer Messages are queued, or nothing has left for a while; undefined: there is no need to wait. */
+  whenBelow(messages: number): Promise<void> | undefined;
+  /** Resolves when the queue is empty, or after that time; what is left then is settled as `shutdown`. */
+  drain(deadlineMilliseconds: number): Promise<void>;
+  stop(): void;
+}
+
+/** A way out: one Collector. */
+export interface Outlet
+  extends Pick<
+    ExporterOptions,
+    | 'protocol'
+    | 'observationDomain'
+    | 'messageOctets'
+    | 'templateRefreshMilliseconds'
+    | 'templateRefreshMessages'
+    | 'tcpControlBitsOctets'
+  > {
+  /** Its name in logs and metrics: the URL. */
+  readonly name: string;
+  readonly transport: Transport;
+}
+
+export interface ProbeOptions
+  extends Pick<
+    MeterOptions,
+    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed' | 'isOwnExport'
+  > {
+  readonly sources: readonly PacketSource[];
+  readonly live: boolean;
+  readonly outlets: readonly Outlet[];
+  /** Unix and monotonic milliseconds. */
+  readonly clocks: { readonly unix: () => number; readonly monotonic: () => number };
+  /** Said once each: what a format cannot carry. */
+  readonly onNotice: (outlet: string, text: string) => void;
+  /** A source has failed; the others go on. */
+  readonly onSourceError: (error: unknown) => void;
+}
+
+export interface Export {
+  readonly outlet: Outlet;
+  readonly exporter: Exporter;
+}
+
+export class Probe {
+  readonly meter: Meter;
+  readonly exports: readonly Export[];
+  readonly #options: ProbeOptions;
+  #finished: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #isOut = false;
+
+  constructor(options: ProbeOptions) {
+    this.#options = options;
+    const exporters: Exporter[] = [];
+    this.meter = new Meter(
+      {
+        ...options,
+        clock: options.live ? 'monotonic' : 'packet',
+        monotonicMilliseconds: options.clocks.monotonic,
+      },
+      {
+        record: (record: FlowRecord): void => {
+          if (!this.#isOut) this.#startTransports();
+          for (let i = 0; i < exporters.length; i++) exporters[i]!.record(record);
+        },
+      },
+    );
+    this.exports = options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) }));
+    exporters.push(...this.exports.map(({ exporter }) => exporter));
+    this.meter.congestion = () => this.#whenThereIsRoom();
+  }
+
+  /** Resolves when every source has come to its end: never, when live, but for errors. */
+  get finished(): Promise<void> {
+    return this.#finished;
+  }
+
+  /** Begins to capture. Rejects when a live source cannot be opened. */
+  async start(): Promise<void> {
+    const { sources, live } = this.#options;
+    this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
+    if (live) {
+      this.#startTransports();
+      await Promise.all(sources.map((source) => source.start(this.meter)));
+      this.#finished = Promise.all(sources.map((source) => this.#guard(source.finished))).then(
+        () => undefined,
+      );
+    } else this.#finished = this.#readInTurn();
+  }
+
+  /** Ends the capture, exports every flow, drains every queue. @param withinMilliseconds for all of it */
+  async stop(withinMilliseconds: number): Promise<void> {
+    const { sources, clocks } = this.#options;
+    const end = clocks.monotonic() + withinMilliseconds;
+    await Promise.all(sources.map((source) => source.stop()));
+    void this.meter.endBatch();
+    this.meter.endAll();
+    this.#startTransports();
+    for (const { exporter } of this.exports) {
+      exporter.flush();
+      exporter.refresh();
+    }
+    const left = Math.max(0, end - clocks.monotonic());
+    await Promise.all(this.exports.map(({ outlet }) => outlet.transport.drain(left)));
+    clearInterval(this.#timer);
+    for (const { outlet } of this.exports) outlet.transport.stop();
+  }
+
+  #makeExporter(outlet: Outlet): Exporter {
+    const { live, fields, clocks, sources, onNotice } = this.#options;
+    const { meter } = this;
+    const fileClock = () => meter.greatestPacketMilliseconds;
+    return new Exporter(
+      {
+        ...outlet,
+        fields,
+        layouts: [meter.tables[0].layout, meter.tables[1].layout],
+        bootMilliseconds: live ? clocks.unix() : 0,
+        clockMilliseconds: live ? clocks.unix : fileClock,
+        refreshClockMilliseconds: live ? clocks.monotonic : fileClock,
+        observed: () => ({
+          interfaces: sources.flatMap((source) => source.interfaces),
+          metering: {
+            packetTotalCount: meter.capturedPackets,
+            octetTotalCount: meter.capturedOctets,
+            ignoredPacketTotalCount: meter.ignoredPackets.reduce((sum, n) => sum + n, 0),
+            ignoredOctetTotalCount: meter.ignoredOctets.reduce((sum, n) => sum + n, 0),
+            droppedPacketTotalCount: sources.reduce(
+              (sum, source) => sum + source.counters.kernelDroppedPackets,
+              0,
+            ),
+            observedFlowTotalCount: meter.tables[0].created + meter.tables[1].created,
+          },
+        }),
+        onNotice: (text) => onNotice(outlet.name, text),
+      },
+      outlet.transport,
+    );
+  }
+
+  #tick(): void {
+    this.meter.expire();
+    const now = this.#options.clocks.monotonic();
+    for (const { exporter } of this.exports) exporter.tick(now);
+  }
+
+  async #readInTurn(): Promise<void> {
+    for (const source of this.#options.sources) {
+      await this.#guard(source.start(this.meter).then(() => source.finished));
+    }
+  }
+
+  async #guard(promise: Promise<void>): Promise<void> {
+    try {
+      await promise;
+    } catch (error) {
+      this.#options.onSourceError(error);
+    }
+  }
+
+  /** Live: at once. Files: with the first record, because the files' time goes into the templates' header. */
+  #startTransports(): void {
+    if (this.#isOut) return;
+    this.#isOut = true;
+    for (const { outlet, exporter } of this.exports) outlet.transport.start(exporter);
+  }
+
+  /** Asked after each batch: a file waits while a way out is congested, a live source does not. */
+  #whenThereIsRoom(): Promise<void> | undefined {
+    if (this.#options.live) return undefined;
+    // A transport that stalls gives up waiting by itself: it must not hold up the others.
+    const waits = this.exports.flatMap(({ outlet }) => outlet.transport.whenBelow(CONGESTED_MESSAGES) ?? []);
+    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+  }
+}
