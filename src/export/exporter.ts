@@ -23,7 +23,7 @@ import {
   type NotSentReason,
   type Session,
 } from './message.ts';
-import { MessageWriter } from './message-writer.ts';
+import type { MessageWriter } from './message-writer.ts';
 import { Netflow5 } from './netflow5.ts';
 import { netflow9Dialect } from './netflow9.ts';
 import { optionsTables } from './options.ts';
@@ -102,8 +102,6 @@ export class Exporter implements RecordReceiver, Session<Message> {
   readonly #options: ExporterOptions;
   readonly #format: Format;
   readonly #transport: MessageTransport<Message>;
-  readonly #writer: MessageWriter;
-  readonly #controlWriter: MessageWriter;
   readonly #pool: PooledMessage[] = [];
   readonly #notices = new Set<string>();
   #open: PooledMessage;
@@ -118,10 +116,7 @@ export class Exporter implements RecordReceiver, Session<Message> {
     this.#transport = transport;
     this.protocol = options.protocol;
     this.#format = this.#makeFormat();
-    this.#writer = new MessageWriter(options.messageOctets);
-    this.#controlWriter = new MessageWriter(options.messageOctets);
     this.#open = this.#take();
-    this.#format.begin(this.#writer);
   }
 
   /** Records that wait: in the Message being built, or in the transport. */
@@ -141,10 +136,10 @@ export class Exporter implements RecordReceiver, Session<Message> {
     this.accepted.records++;
     this.accepted.packets += packets;
     this.accepted.octets += octets;
-    let appended = this.#format.append(this.#writer, record, this.#open);
+    let appended = this.#format.append(record, this.#open);
     if (appended === Appended.NO_ROOM) {
       this.#finishMessage();
-      appended = this.#format.append(this.#writer, record, this.#open);
+      appended = this.#format.append(record, this.#open);
     }
     if (appended !== Appended.YES) {
       this.#notRepresentable(record, packets, octets);
@@ -158,7 +153,8 @@ export class Exporter implements RecordReceiver, Session<Message> {
   /** Lets go of a Message that has waited long enough, and refreshes the templates. @param now monotonic ms */
   tick(now: number): void {
     if (this.#open.flowRecords > 0) {
-      if (this.#dueMilliseconds === 0) this.#dueMilliseconds = now + FLUSH_MILLISECONDS - 2 * TICK_MILLISECONDS;
+      if (this.#dueMilliseconds === 0)
+        this.#dueMilliseconds = now + FLUSH_MILLISECONDS - 2 * TICK_MILLISECONDS;
       else if (now >= this.#dueMilliseconds) this.#finishMessage();
     }
     if (this.#sessions > 0) this.#refreshIfDue();
@@ -201,12 +197,18 @@ export class Exporter implements RecordReceiver, Session<Message> {
       this.#options;
     const uptime = new UptimeClock(this.#options.bootMilliseconds);
     if (protocol === 'netflow5') {
-      return new Netflow5({
-        observationDomain,
-        uptime,
-        onWideInterface: (index) =>
-          this.#notice('interface', `interface ${index} does not fit NetFlow v5's 16 bits and is sent as 0`),
-      });
+      return new Netflow5(
+        {
+          observationDomain,
+          uptime,
+          onWideInterface: (index) =>
+            this.#notice(
+              'interface',
+              `interface ${index} does not fit NetFlow v5's 16 bits and is sent as 0`,
+            ),
+        },
+        messageOctets,
+      );
     }
     const taken = new Set<number>();
     const template = (ipVersion: 4 | 6, layout: FlowLayout): FlowTemplate => {
@@ -228,14 +230,13 @@ export class Exporter implements RecordReceiver, Session<Message> {
 
   #finishMessage(): void {
     const message = this.#open;
-    this.#format.finish(this.#writer, this.#options.clockMilliseconds());
-    this.#fill(message, this.#writer);
+    this.#format.finish(this.#options.clockMilliseconds());
+    this.#fill(message, this.#format.writer);
     if (this.#sessions > 0) this.#refreshIfDue();
     this.#messagesSinceRefresh++;
     this.#transport.send(message);
     this.#open = this.#take();
-    this.#writer.position = 0;
-    this.#format.begin(this.#writer);
+    this.#format.begin();
     this.#dueMilliseconds = 0;
   }
 
@@ -250,10 +251,10 @@ export class Exporter implements RecordReceiver, Session<Message> {
     const messages: Message[] = [];
     this.#refreshedMilliseconds = this.#options.refreshClockMilliseconds();
     this.#messagesSinceRefresh = 0;
-    this.#format.control(this.#controlWriter, this.#options.clockMilliseconds(), (sequenced) => {
+    this.#format.control(this.#options.clockMilliseconds(), (writer, sequenced) => {
       const message = this.#take();
       message.sequenced = sequenced;
-      this.#fill(message, this.#controlWriter);
+      this.#fill(message, writer);
       messages.push(message);
     });
     if (messages.length > 0) this.templatesSent++;

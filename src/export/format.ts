@@ -9,15 +9,17 @@ export const Appended = { YES: 0, NO_ROOM: 1, NOT_REPRESENTABLE: 2 } as const;
 
 export interface Format {
   readonly protocol: 'netflow5' | 'netflow9' | 'ipfix';
-  /** Starts a Message: its header is reserved. */
-  begin(writer: MessageWriter): void;
+  /** Holds the Message of Flow Records that is being built. */
+  readonly writer: MessageWriter;
+  /** Begins a Message of Flow Records. */
+  begin(): void;
   /**
-   * Adds a Flow Record to the Message, whole or not at all, and what it adds to the Message's counts.
+   * Adds a Flow Record to the Message, whole or not at all, and counts what that adds to the sequence.
    * @returns one of {@link Appended}
    */
-  append(writer: MessageWriter, record: FlowRecord, message: Message): number;
+  append(record: FlowRecord, message: Message): number;
   /** Completes the Message: lengths, counts, times; all but the sequence number. */
-  finish(writer: MessageWriter, clockMilliseconds: number): void;
+  finish(clockMilliseconds: number): void;
   /** Writes the next sequence number into the header, and counts the Message in it. */
   stamp(message: Message): void;
   /** A Transport Session begins: the sequence does too. */
@@ -27,7 +29,7 @@ export interface Format {
    * writer holds its octets, finished but for the sequence number.
    * @param sequenced Data Records among them
    */
-  control(writer: MessageWriter, clockMilliseconds: number, send: (sequenced: number) => void): void;
+  control(clockMilliseconds: number, send: (writer: MessageWriter, sequenced: number) => void): void;
 }
 
 /** What options data tells, read when it is sent. Totals since the start. */

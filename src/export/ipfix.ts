@@ -3,9 +3,9 @@
  * (Data Records sent before, options data included), observation domain.
  */
 
+import { type Dialect, writeFieldSpecifiers } from './dialect.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { OptionsTable } from './options.ts';
-import { type Dialect, writeFieldSpecifiers } from './template-format.ts';
 
 const HEADER = { version: 0, length: 2, exportTime: 4, sequence: 8, domain: 12, octets: 16 };
 

@@ -9,7 +9,7 @@
 import type { FlowLayout, FlowRecord } from '../flow/flow-record.ts';
 import { Appended, type Format } from './format.ts';
 import type { Message } from './message.ts';
-import type { MessageWriter } from './message-writer.ts';
+import { MessageWriter } from './message-writer.ts';
 import { type UptimeClock, UptimeFields } from './uptime.ts';
 
 const HEADER = {
@@ -51,6 +51,7 @@ export interface Netflow5Options {
 
 export class Netflow5 implements Format {
   readonly protocol = 'netflow5';
+  readonly writer: MessageWriter;
   readonly #options: Netflow5Options;
   readonly #uptime = new UptimeFields(MOST_RECORDS);
   #records = 0;
@@ -69,17 +70,21 @@ export class Netflow5 implements Format {
     input: 0,
   };
 
-  constructor(options: Netflow5Options) {
+  /** @param capacity octets of a datagram */
+  constructor(options: Netflow5Options, capacity: number) {
     this.#options = options;
+    this.writer = new MessageWriter(capacity);
+    this.begin();
   }
 
-  begin(writer: MessageWriter): void {
-    writer.reserve(HEADER.length);
+  begin(): void {
+    this.writer.position = HEADER.length;
     this.#records = 0;
     this.#uptime.clear();
   }
 
-  append(writer: MessageWriter, record: FlowRecord, message: Message): number {
+  append(record: FlowRecord, message: Message): number {
+    const { writer } = this;
     if (record.layout.ipVersion !== 4) return Appended.NOT_REPRESENTABLE;
     if (this.#layout !== record.layout) this.#learn(record.layout);
     const { view, offset } = record;
@@ -99,7 +104,7 @@ export class Netflow5 implements Format {
     for (let part = parts; part > 0; part--) {
       const partPackets = Math.ceil(packetsLeft / part);
       const partOctets = Math.ceil(octetsLeft / part);
-      this.#write(writer, record, partPackets, partOctets, start, end);
+      this.#write(record, partPackets, partOctets, start, end);
       packetsLeft -= partPackets;
       octetsLeft -= partOctets;
     }
@@ -108,16 +113,10 @@ export class Netflow5 implements Format {
     return Appended.YES;
   }
 
-  #write(
-    writer: MessageWriter,
-    record: FlowRecord,
-    packets: number,
-    octets: number,
-    start: number,
-    end: number,
-  ): void {
+  #write(record: FlowRecord, packets: number, octets: number, start: number, end: number): void {
     const { view, offset } = record;
     const at = this.#offsets;
+    const { writer } = this;
     const to = writer.reserve(RECORD.length);
     writer.bytes.fill(0, to, to + RECORD.length);
     const target = writer.view;
@@ -136,8 +135,8 @@ export class Netflow5 implements Format {
     target.setUint8(to + RECORD.tos, view.getUint8(offset + at.tos));
   }
 
-  finish(writer: MessageWriter, clockMilliseconds: number): void {
-    const { view } = writer;
+  finish(clockMilliseconds: number): void {
+    const { view } = this.writer;
     const now = this.#uptime.headerMilliseconds(clockMilliseconds);
     const boot = this.#options.uptime.bootFor(now, this.#uptime.earliestMilliseconds);
     view.setUint16(HEADER.version, 5);

@@ -7,9 +7,9 @@
  * and no flow ends after the header's time.
  */
 
+import { type Dialect, writeFieldSpecifiers } from './dialect.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { OptionsTable } from './options.ts';
-import { type Dialect, writeFieldSpecifiers } from './template-format.ts';
 import type { UptimeClock, UptimeFields } from './uptime.ts';
 
 const HEADER = { version: 0, count: 2, sysUptime: 4, seconds: 8, sequence: 12, sourceId: 16, octets: 20 };

@@ -3,31 +3,14 @@
  * that describe Data Records, options data. A dialect says in what they differ.
  */
 
-import type { FlowRecord } from '../flow/flow-record.ts';
+import { FLOW_END_MILLISECONDS, FLOW_START_MILLISECONDS, type FlowRecord } from '../flow/flow-record.ts';
+import { type Dialect, writeFieldSpecifiers } from './dialect.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import type { Message } from './message.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { OptionsTable } from './options.ts';
-import type { FlowTemplate, TemplateField } from './template.ts';
-import { UptimeFields } from './uptime.ts';
-
-export interface Dialect {
-  readonly protocol: 'netflow9' | 'ipfix';
-  readonly headerLength: number;
-  readonly sequenceOffset: number;
-  readonly templateSetId: number;
-  readonly optionsTemplateSetId: number;
-  /** Sets are padded with zeros to a multiple of this. */
-  readonly setAlignment: number;
-  /** What a Message adds to the sequence. */
-  sequenceStep(message: Message): number;
-  /** Writes the header, but for the sequence number. @param records of all kinds in the Message */
-  writeHeader(writer: MessageWriter, records: number, clockMilliseconds: number, uptime: UptimeFields): void;
-  /** Writes an Options Template Record. */
-  writeOptionsTemplate(writer: MessageWriter, table: OptionsTable): void;
-}
-
-const SET_HEADER = 4;
+import { SetBuilder } from './set-builder.ts';
+import type { FlowTemplate } from './template.ts';
 
 export class TemplateFormat implements Format {
   readonly protocol: 'netflow9' | 'ipfix';
@@ -35,12 +18,10 @@ export class TemplateFormat implements Format {
   readonly #templates: readonly [ipv4: FlowTemplate, ipv6: FlowTemplate];
   readonly #options: readonly OptionsTable[];
   readonly #controlData: () => ControlData;
-  readonly #uptime: UptimeFields;
+  /** The Message of Flow Records, and that of templates and options data: one may be begun while the other is open. */
+  readonly #data: SetBuilder;
+  readonly #control: SetBuilder;
   #sequence = 0;
-  /** Where the open Set begins, and its ID; 0: none is open. */
-  #setStart = 0;
-  #setId = 0;
-  #records = 0;
 
   /** @param capacity octets of a Message */
   constructor(
@@ -55,38 +36,37 @@ export class TemplateFormat implements Format {
     this.#templates = templates;
     this.#options = options;
     this.#controlData = controlData;
-    this.#uptime = new UptimeFields(Math.ceil(capacity / templates[0].recordLength));
+    this.#data = new SetBuilder(dialect, capacity, Math.ceil(capacity / templates[0].recordLength));
+    this.#control = new SetBuilder(dialect, capacity, 0);
   }
 
-  begin(writer: MessageWriter): void {
-    writer.reserve(this.#dialect.headerLength);
-    this.#records = 0;
-    this.#setId = 0;
-    this.#uptime.clear();
+  get writer(): MessageWriter {
+    return this.#data.writer;
   }
 
-  append(writer: MessageWriter, record: FlowRecord, message: Message): number {
+  begin(): void {
+    this.#data.begin();
+  }
+
+  append(record: FlowRecord, message: Message): number {
+    const data = this.#data;
     const template = record.layout.ipVersion === 4 ? this.#templates[0] : this.#templates[1];
-    const length = template.recordLength;
-    if (!this.#openSet(writer, template.id, length)) return Appended.NO_ROOM;
+    if (!data.openSet(template.id, template.recordLength)) return Appended.NO_ROOM;
     if (template.startUptimeOffset >= 0) {
-      const { view, offset } = record;
-      const { fields } = record.layout;
-      const start = view.getFloat64(offset + fields.get('flowStartMilliseconds')!.offset, true);
-      const end = view.getFloat64(offset + fields.get('flowEndMilliseconds')!.offset, true);
-      if (!this.#uptime.fits(start, end)) return Appended.NO_ROOM;
-      const at = writer.position;
-      this.#uptime.add(start, end, at + template.startUptimeOffset, at + template.endUptimeOffset);
+      const start = record.view.getFloat64(record.offset + FLOW_START_MILLISECONDS * 4, true);
+      const end = record.view.getFloat64(record.offset + FLOW_END_MILLISECONDS * 4, true);
+      if (!data.uptime.fits(start, end)) return Appended.NO_ROOM;
+      const at = data.writer.position;
+      data.uptime.add(start, end, at + template.startUptimeOffset, at + template.endUptimeOffset);
     }
-    template.encode(record, writer.view, writer.reserve(length));
-    this.#records++;
+    template.encode(record, data.writer.view, data.writer.reserve(template.recordLength));
+    data.records++;
     message.sequenced++;
     return Appended.YES;
   }
 
-  finish(writer: MessageWriter, clockMilliseconds: number): void {
-    this.#closeSet(writer);
-    this.#dialect.writeHeader(writer, this.#records, clockMilliseconds, this.#uptime);
+  finish(clockMilliseconds: number): void {
+    this.#data.finish(clockMilliseconds);
   }
 
   stamp(message: Message): void {
@@ -99,70 +79,43 @@ export class TemplateFormat implements Format {
     this.#sequence = 0;
   }
 
-  control(writer: MessageWriter, clockMilliseconds: number, send: (sequenced: number) => void): void {
+  control(clockMilliseconds: number, send: (writer: MessageWriter, sequenced: number) => void): void {
+    const control = this.#control;
+    const { writer } = control;
     let sequenced = 0;
-    const ensure = (setId: number, octets: number): void => {
-      if (this.#openSet(writer, setId, octets)) return;
-      this.finish(writer, clockMilliseconds);
-      send(sequenced);
+    const complete = (): void => {
+      control.finish(clockMilliseconds);
+      send(writer, sequenced);
       sequenced = 0;
-      writer.position = 0;
-      this.begin(writer);
-      if (!this.#openSet(writer, setId, octets))
-        throw new Error(`a Message of this size cannot hold ${octets} octets`);
+      control.begin();
     };
-    writer.position = 0;
-    this.begin(writer);
+    const makeRoom = (setId: number, octets: number): void => {
+      if (control.openSet(setId, octets)) return;
+      complete();
+      if (!control.openSet(setId, octets))
+        throw new Error(`a Message cannot hold a record of ${octets} octets`);
+    };
     for (const template of this.#templates) {
-      ensure(this.#dialect.templateSetId, 4 + template.fields.length * 4);
+      makeRoom(this.#dialect.templateSetId, 4 + template.fields.length * 4);
       writer.uint16(template.id);
       writer.uint16(template.fields.length);
       writeFieldSpecifiers(writer, template.fields);
-      this.#records++;
+      control.records++;
     }
     for (const table of this.#options) {
-      ensure(this.#dialect.optionsTemplateSetId, 6 + table.fields.length * 4);
+      makeRoom(this.#dialect.optionsTemplateSetId, 10 + table.fields.length * 4);
       this.#dialect.writeOptionsTemplate(writer, table);
-      this.#records++;
+      control.records++;
     }
     const data = this.#controlData();
     for (const table of this.#options) {
       for (const row of table.rows(data)) {
-        ensure(table.id, row.length);
+        makeRoom(table.id, row.length);
         writer.copy(row);
-        this.#records++;
+        control.records++;
         sequenced++;
       }
     }
-    this.finish(writer, clockMilliseconds);
-    send(sequenced);
-  }
-
-  /** Makes `setId` the open Set, if `octets` more fit the Message. @returns false if they do not */
-  #openSet(writer: MessageWriter, setId: number, octets: number): boolean {
-    const align = this.#dialect.setAlignment - 1;
-    if (this.#setId === setId) return writer.room >= octets + align;
-    if (writer.room < align + SET_HEADER + octets + align) return false;
-    this.#closeSet(writer);
-    this.#setId = setId;
-    this.#setStart = writer.position;
-    writer.uint16(setId);
-    writer.uint16(0);
-    return true;
-  }
-
-  #closeSet(writer: MessageWriter): void {
-    if (this.#setId === 0) return;
-    writer.pad(this.#dialect.setAlignment);
-    writer.view.setUint16(this.#setStart + 2, writer.position - this.#setStart);
-    this.#setId = 0;
-  }
-}
-
-/** Field specifiers without enterprise numbers (RFC 7011 §3.2, RFC 3954 §5.2). */
-export function writeFieldSpecifiers(writer: MessageWriter, fields: readonly TemplateField[]): void {
-  for (const { element, size } of fields) {
-    writer.uint16(element.id);
-    writer.uint16(size);
+    complete();
   }
 }
