@@ -21,6 +21,10 @@ import { PcapngFormat } from './pcapng-format.ts';
 export { CaptureFileError } from './capture-file-error.ts';
 
 const MAGIC_OCTETS = 4;
+/**
+ * Million packets/s of 64 octets, 4 million of them, by chunk: 256 KiB 50, 512 KiB 54, 1 MiB 59, 2 MiB 58, 4 MiB 53,
+ * 8 MiB 44. The smallest of the best: the event loop has its turn every 13 000 packets.
+ */
 const DEFAULT_CHUNK_OCTETS = 1024 * 1024;
 
 export interface PcapFileOptions {

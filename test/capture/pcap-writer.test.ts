@@ -55,18 +55,34 @@ test('what the writers wrote, the reader reads', async (t) => {
 });
 
 test('a descriptor gets the same octets as the memory', async (t) => {
-  const path = join(new CaptureFolder(t).path, 'x.pcap');
-  const fd = openSync(path, 'w');
-  const [toFile, inMemory] = [new PcapWriter({ fd }), new PcapWriter()];
-  const bytes = new Uint8Array(1400).fill(0x5a);
-  for (let i = 0; i < 2000; i++) {
-    for (const writer of [toFile, inMemory]) writer.write({ seconds: i, nanoseconds: 0, bytes });
+  const folder = new CaptureFolder(t);
+  const record = { seconds: 1_700_000_000, nanoseconds: 0, bytes: new Uint8Array(1401).fill(0x5a) };
+  const writers = [
+    (options: { fd?: number }) => {
+      const writer = new PcapWriter(options);
+      return { writer, write: () => writer.write(record) };
+    },
+    (options: { fd?: number }) => {
+      const writer = new PcapngWriter(options);
+      const eth0 = writer.addInterface({ name: 'eth0' });
+      return { writer, write: () => writer.write(eth0, record) };
+    },
+  ];
+  for (const create of writers) {
+    const path = join(folder.path, 'x');
+    const fd = openSync(path, 'w');
+    const toFile = create({ fd });
+    const inMemory = create({});
+    for (let i = 0; i < 2000; i++) {
+      toFile.write(); // 2.8 MB: flushed on the way, its memory used again
+      inMemory.write();
+    }
+    toFile.writer.flush();
+    closeSync(fd);
+    t.ok(readFileSync(path).equals(inMemory.writer.take()));
+    t.equal((await readCapture({ path })).records.length, 2000);
+    t.throws(() => inMemory.writer.flush(), { message: 'flush: this writer was made without a descriptor' });
   }
-  toFile.flush();
-  closeSync(fd);
-  t.ok(readFileSync(path).equals(inMemory.take()));
-  t.equal((await readCapture({ path })).records.length, 2000);
-  t.throws(() => inMemory.flush(), { message: 'flush: this writer was made without a descriptor' });
 });
 
 test('tshark reads what the writers wrote', {
