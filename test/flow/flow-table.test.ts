@@ -59,7 +59,7 @@ t.test('the index finds what a Map finds, through growth and deletion', async (t
         let position = hash & index.mask;
         while (index.entries[position * 2 + 1] !== slot + 1) {
           if (index.entries[position * 2 + 1] === 0)
-            return t.fail(`slot ${slot} is not reachable from its hash`);
+            throw new Error(`slot ${slot} is not reachable from its hash`);
           position = (position + 1) & index.mask;
         }
       }
@@ -89,7 +89,7 @@ t.test('the wheel visits each slot once its deadline has passed, and not a granu
       });
       for (const [slot, deadline] of deadlines) {
         if (deadline < now - granule)
-          return t.fail(`slot ${slot} was due at ${deadline} and is still linked at ${now}`);
+          throw new Error(`slot ${slot} was due at ${deadline} and is still linked at ${now}`);
       }
     }
   }
@@ -179,7 +179,9 @@ t.test('metered is what records carry and what lies in the table, at every momen
       meter.meteredOctets !== meter.recordedOctets + inTable.octets ||
       meter.capturedPackets !== meter.meteredPackets
     ) {
-      return t.fail(`packet ${i}: ${JSON.stringify([meter.meteredPackets, meter.recordedPackets, inTable])}`);
+      throw new Error(
+        `packet ${i}: ${JSON.stringify([meter.meteredPackets, meter.recordedPackets, inTable])}`,
+      );
     }
   }
   rig.meter.endAll();

@@ -1,0 +1,298 @@
+import t from 'tap';
+import { ExportRig, hex, value } from './export-rig.ts';
+
+const u16 = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint16(at);
+const u32 = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
+
+/** [set ID, length] of each Set; throws where they do not fill the message exactly. */
+function sets(message: Uint8Array, header: number): [number, number][] {
+  const found: [number, number][] = [];
+  let at = header;
+  while (at < message.length) {
+    const length = u16(message, at + 2);
+    if (length < 4) throw new Error(`a Set of length ${length}`);
+    found.push([u16(message, at), length]);
+    at += length;
+  }
+  if (at !== message.length) throw new Error('the Sets exceed the message');
+  return found;
+}
+
+const plain = { packetDeltaCount: 1, octetDeltaCount: 40 };
+
+t.test('the octets of an IPFIX data message (RFC 7011 §3)', async (t) => {
+  const rig = new ExportRig();
+  rig.record(4, {
+    sourceIPv4Address: '10.1.2.3',
+    destinationIPv4Address: '192.0.2.254',
+    sourceTransportPort: 0xc001,
+    destinationTransportPort: 0x0301,
+    protocolIdentifier: 1,
+    ipClassOfService: 0xb8,
+    tcpControlBits: 0x0112,
+    flowEndReason: 3,
+    ingressInterface: 3,
+    vlanId: 100,
+    packetDeltaCount: 5,
+    octetDeltaCount: 2 ** 40 + 1,
+    flowStartMilliseconds: 1_700_000_000_000,
+    flowEndMilliseconds: 1_700_000_000_255,
+  });
+  rig.exporter.flush();
+  const message = rig.datagrams.at(-1)!;
+  t.equal(
+    hex(message),
+    [
+      '000a',
+      '0050', // version, length 80
+      '6553f100', //     export time 1700000000
+      '00000003', //     sequence: three options Data Records went before
+      '00000007', //     observation domain
+      hex(message.subarray(16, 18)),
+      '0040', // set ID (the template's), length 64
+      '0a010203',
+      'c00002fe',
+      'c001',
+      '0301',
+      '01',
+      'b8',
+      '0112', // addresses, ports, protocol, ToS, flags
+      '0301',
+      '04',
+      '03', // icmpTypeCodeIPv4, ipVersion, flowEndReason
+      '00000003',
+      '0064',
+      '0064', // ingressInterface, vlanId, dot1qVlanId
+      '0000000000000005',
+      '0000010000000001', // packets, octets
+      '0000018bcfe56800',
+      '0000018bcfe568ff', // start, end
+    ].join(''),
+  );
+});
+
+for (const protocol of ['ipfix', 'netflow9'] as const) {
+  const header = protocol === 'ipfix' ? 16 : 20;
+
+  t.test(
+    `${protocol}: templates come first, describe the data exactly, and mean the same after a restart`,
+    async (t) => {
+      const rig = new ExportRig({ protocol, fields: 'full' });
+      const first = rig.datagrams[0]!;
+      t.same(
+        sets(first, header)
+          .map(([id]) => id)
+          .slice(0, 2),
+        protocol === 'ipfix' ? [2, 3] : [0, 1],
+      );
+      for (const version of [4, 6] as const)
+        rig.record(version, { ...plain, minimumTTL: 9, tcpSynTotalCount: 4 });
+      rig.exporter.flush();
+      t.equal(rig.decoder.counters.missingTemplate, 0);
+      t.same(
+        rig.records.map((r) => [value(r, 'ipVersion'), value(r, 'minimumTTL'), value(r, 'tcpSynTotalCount')]),
+        [
+          [4, 9, 4],
+          [6, 9, 4],
+        ],
+      );
+      const again = new ExportRig({ protocol, fields: 'full' });
+      t.equal(hex(again.datagrams[0]!), hex(first), 'the same IDs from the same fields');
+      const other = new ExportRig({ protocol, fields: 'standard' });
+      const ids = (rig: ExportRig) => u16(rig.datagrams[0]!, header + 4);
+      t.not(ids(other), ids(rig), 'and others from others');
+    },
+  );
+
+  t.test(
+    `${protocol}: no message exceeds its size; Sets and records fill it to the last octet that fits`,
+    async (t) => {
+      for (const messageOctets of [484, 512, 1000, 1452, 1472]) {
+        const rig = new ExportRig({ protocol, messageOctets });
+        for (let i = 0; i < 200; i++) rig.record(i % 7 === 0 ? 6 : 4, plain);
+        rig.exporter.flush();
+        for (const datagram of rig.datagrams) {
+          t.ok(datagram.length <= messageOctets) || t.comment(`${datagram.length} > ${messageOctets}`);
+          sets(datagram, header);
+          if (protocol === 'ipfix') t.equal(u16(datagram, 2), datagram.length);
+          else
+            t.ok(
+              sets(datagram, header).every(([, length]) => length % 4 === 0),
+              'FlowSets are padded to 4 octets',
+            );
+        }
+        t.equal(rig.records.length, 200);
+        const only4 = new ExportRig({ protocol, messageOctets });
+        for (let i = 0; i < 200; i++) only4.record(4, plain);
+        const full = only4.datagrams.at(-1)!;
+        const recordOctets = protocol === 'ipfix' ? 60 : 68;
+        t.ok(full.length + recordOctets > messageOctets - 3, 'no whole record more would have fitted');
+      }
+    },
+  );
+
+  t.test(`${protocol}: the sequence`, async (t) => {
+    const rig = new ExportRig({ protocol });
+    for (let i = 0; i < 100; i++) rig.record(4, plain);
+    rig.exporter.flush();
+    rig.exporter.refresh();
+    for (let i = 0; i < 10; i++) rig.record(6, plain);
+    rig.exporter.flush();
+    const sequences = rig.datagrams.map((d) => u32(d, protocol === 'ipfix' ? 8 : 12));
+    if (protocol === 'ipfix') {
+      // Data Records before the message; options data counts, templates do not.
+      let records = 0;
+      const expected = rig.datagrams.map((d) => {
+        const before = records;
+        const decoded = new Map<number, number>();
+        for (const [id, length] of sets(d, header)) if (id > 3) decoded.set(id, length);
+        records += id4(decoded, d);
+        return before;
+      });
+      t.same(sequences, expected);
+    } else
+      t.same(
+        sequences,
+        rig.datagrams.map((_, i) => i),
+        'Export Packets before this one',
+      );
+    const { lostRecords, lostPackets } = rig.decoder.counters;
+    t.same([lostRecords, lostPackets], [0, 0], 'the collector sees no gap');
+    rig.newSession();
+    t.equal(u32(rig.datagrams.at(-1)!, protocol === 'ipfix' ? 8 : 12), 0, 'a new session counts anew');
+  });
+
+  t.test(`${protocol}: options data names interfaces and tells the processes' statistics`, async (t) => {
+    const rig = new ExportRig({ protocol });
+    rig.record(4, { packetDeltaCount: 3, octetDeltaCount: 120 });
+    rig.exporter.flush();
+    rig.options.length = 0;
+    rig.exporter.refresh();
+    const [name, metering, exporting] = rig.options;
+    t.equal(rig.options.length, 3);
+    t.equal(value(name, 'interfaceName'), 'eth0');
+    t.equal(value(metering, 'observedFlowTotalCount'), 2 ** 40);
+    t.equal(value(metering, 'droppedPacketTotalCount'), 15);
+    t.equal(value(exporting, 'exportedFlowRecordTotalCount'), 1);
+    t.equal(value(exporting, 'exportedMessageTotalCount'), rig.datagrams.length - 1);
+    t.equal(
+      value(exporting, 'exportedOctetTotalCount'),
+      rig.datagrams.slice(0, -1).reduce((sum, d) => sum + d.length, 0),
+    );
+  });
+
+  t.test(
+    `${protocol}: templates are sent again by time, by number of messages, and at a new session`,
+    async (t) => {
+      const rig = new ExportRig({ protocol, templateRefreshMilliseconds: 1000 });
+      const count = () => rig.exporter.templatesSent;
+      t.equal(count(), 1);
+      rig.monotonic = 999;
+      rig.exporter.tick(0);
+      t.equal(count(), 1);
+      rig.monotonic = 1000;
+      rig.exporter.tick(0);
+      t.equal(count(), 2);
+      rig.exporter.tick(0);
+      t.equal(count(), 2, 'once');
+      rig.newSession();
+      t.equal(count(), 3);
+      const byNumber = new ExportRig({ protocol, templateRefreshMessages: 3 });
+      for (let i = 0; i < 10; i++) {
+        byNumber.record(4, plain);
+        byNumber.exporter.flush();
+      }
+      t.equal(byNumber.exporter.templatesSent, 1 + 3);
+    },
+  );
+
+  t.test(`${protocol}: TCP flags in one octet for collectors that expect it`, async (t) => {
+    const rig = new ExportRig({ protocol, tcpControlBitsOctets: 1 });
+    rig.record(4, { ...plain, tcpControlBits: 0x1c2 });
+    rig.exporter.flush();
+    t.equal(value(rig.records[0], 'tcpControlBits'), 0xc2);
+  });
+}
+
+/** Data Records in an IPFIX message of the rig, by the lengths of its Sets. */
+function id4(dataSets: Map<number, number>, message: Uint8Array): number {
+  let records = 0;
+  // standard templates: 60 octets for IPv4, 84 for IPv6; the options rows: 4 + 1 + 4 (eth0), 52, 52.
+  for (const length of dataSets.values()) {
+    const payload = length - 4;
+    if (payload % 60 === 0) records += payload / 60;
+    else if (payload % 84 === 0) records += payload / 84;
+    else if (payload === 9 || payload === 52) records += 1;
+    else throw new Error(`unexpected Set of ${length} octets in a message of ${message.length}`);
+  }
+  return records;
+}
+
+t.test('v9: Count is the records of all kinds', async (t) => {
+  const rig = new ExportRig({ protocol: 'netflow9' });
+  t.equal(
+    u16(rig.datagrams[0]!, 2),
+    2 + 3 + 3,
+    'two templates, three options templates, three options records',
+  );
+  rig.record(4, plain);
+  rig.record(6, plain);
+  rig.record(4, plain);
+  rig.exporter.flush();
+  t.equal(u16(rig.datagrams.at(-1)!, 2), 3);
+});
+
+t.test('a message that is not full leaves within 100 ms of its first record', async (t) => {
+  const rig = new ExportRig();
+  const sent = rig.datagrams.length;
+  rig.exporter.tick(0);
+  rig.record(4, plain);
+  let left = -1;
+  for (let now = 25; now <= 200 && left < 0; now += 25) {
+    rig.exporter.tick(now);
+    if (rig.datagrams.length > sent) left = now;
+  }
+  t.ok(left > 0 && left <= 100, `it left after ${left} ms`);
+});
+
+t.test('templates asked for while a message is being built disturb it in nothing', async (t) => {
+  const rig = new ExportRig({ protocol: 'netflow9' });
+  rig.record(4, { ...plain, ingressInterface: 1 });
+  rig.exporter.refresh();
+  rig.record(6, { ...plain, ingressInterface: 2 });
+  rig.exporter.flush();
+  t.same(
+    rig.records.map((r) => value(r, 'ingressInterface')),
+    [1, 2],
+  );
+});
+
+t.test('every record is sent, queued or not sent for a reason, in records, packets and octets', async (t) => {
+  const rig = new ExportRig();
+  rig.held = [];
+  const { exporter } = rig;
+  for (let i = 1; i <= 500; i++)
+    rig.record(i % 3 === 0 ? 6 : 4, { packetDeltaCount: i, octetDeltaCount: 40 * i });
+  const holds = () => {
+    const { accepted, sent, queued } = exporter;
+    const waiting = rig.held!.reduce((sum, m) => sum + m.octets, 0);
+    const lost = [...exporter.notSent.values()].reduce((sum, c) => sum + c.octets, 0);
+    t.equal(accepted.octets, sent.octets + queued.octets + lost);
+    return { waiting, queued: queued.octets };
+  };
+  t.ok(
+    holds().queued >= holds().waiting,
+    'queued: what waits in the transport and what is in the open message',
+  );
+  exporter.flush();
+  t.equal(holds().queued, holds().waiting, 'after a flush the open message is empty');
+  const reasons = ['queue_full', 'refused', undefined, undefined] as const;
+  for (const [i, message] of rig.held.splice(0).entries()) {
+    const reason = reasons[i % 4];
+    if (reason === undefined) rig.leave(message);
+    else exporter.settled(message, reason);
+    holds();
+  }
+  t.equal(exporter.queued.records, 0);
+  t.ok(exporter.notSent.get('refused')!.records > 0);
+});
