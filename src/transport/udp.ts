@@ -1,0 +1,225 @@
+/**
+ * Messages as UDP datagrams to one collector.
+ *
+ *   start ─▶ locate ─▶ open a connected socket ─▶ session ─▶ pump: pace ─▶ take ─▶ kernel ─▶ settle ─▶ pump …
+ *              ▲  every 60 s, and after a failure   │
+ *              └────────────────────────────────────┘  another address: a new socket and session
+ *
+ * One datagram is in flight at a time. That keeps their order through errors and retries, and costs next to
+ * nothing: node:dgram sends within the call, only its callback waits for the end of the turn. Measured with
+ * datagrams of 1472 octets on loopback, µs each: this 3.6–4.3, 64 in flight 3.6–4.0, writing to the descriptor
+ * past node:dgram 3.2–3.8, a C loop over send() 2.6–3.3. (2 cores, Node 20.20; 2.7–3.2 are the kernel's.)
+ */
+import { Pacer } from './pacer.ts';
+import { inOrder, type ResolvedAddress } from './resolve.ts';
+import type { Sendable, SessionEndpoints, TransportNotSentReason, TransportState } from './session.ts';
+import { Transport, type TransportOptions } from './transport.ts';
+import { explainUdpError, isBufferShortage, reasonForUdpError } from './udp-errors.ts';
+import { type OpenUdpSocket, openUdpSocket, type UdpSocket } from './udp-socket.ts';
+
+export interface UdpOptions extends TransportOptions {
+  /** 0: unpaced. */
+  readonly datagramsPerSecond: number;
+  /** Datagrams that may leave at once after a pause; at least 5 ms' worth. Without meaning where unpaced. */
+  readonly burst: number;
+  readonly openSocket?: OpenUdpSocket | undefined;
+}
+
+const RESOLVE_EVERY_MILLISECONDS = 60_000;
+/** Linux sends a host at most one ICMP error a second (icmp_ratelimit): so much silence means that it is over. */
+const RECOVERED_AFTER_MILLISECONDS = 5_000;
+/** Datagrams in a turn of the event loop, some 0.2 ms, before capture and metrics get theirs. */
+const DATAGRAMS_A_TURN = 64;
+/** No buffers in the kernel: how often, and after which pause, to try again. */
+const BUFFER_RETRIES = 5;
+const BUFFER_PAUSE_MILLISECONDS = 10;
+
+export class UdpTransport<M extends Sendable> extends Transport<M> {
+  readonly #pacer: Pacer | undefined;
+  readonly #openSocket: OpenUdpSocket;
+  #socket: UdpSocket | undefined;
+  #endpoints: SessionEndpoints | undefined;
+  /** The present socket's callback for every datagram. */
+  #onSent: (error: Error | null) => void = () => {};
+
+  /** The Message that the kernel has not answered for, and how often it was handed over. */
+  #current: M | undefined;
+  #attempts = 0;
+  #datagramsThisTurn = 0;
+  /** A timer or an immediate will call `pump`. */
+  #pumpScheduled = false;
+  #cancelTimer: () => void = () => {};
+
+  /** An error was met, and not yet a time without one. */
+  #failing = false;
+  #failedAtMilliseconds = 0;
+  /** A failure asks for another address, where there is one … */
+  #leaveAddress = false;
+  /** … or for another socket, where the error may lie in this one (its local address is gone). */
+  #leaveSocket = false;
+
+  constructor(options: UdpOptions) {
+    super(options, RESOLVE_EVERY_MILLISECONDS);
+    this.#openSocket = options.openSocket ?? openUdpSocket;
+    this.#pacer =
+      options.datagramsPerSecond > 0 ? new Pacer(options.datagramsPerSecond, options.burst) : undefined;
+  }
+
+  override get state(): TransportState {
+    if (this.#socket === undefined) return this.locator.everFailed ? 'failing' : 'resolving';
+    return this.#failing ? 'failing' : 'sending';
+  }
+
+  /** The present session's; undefined: there is none. */
+  get endpoints(): SessionEndpoints | undefined {
+    return this.#endpoints;
+  }
+
+  // ---- the way out ----
+
+  /** Sends the next Message, if there is one, there is a socket, and it is time. */
+  protected override pump(): void {
+    if (this.#current !== undefined || this.#pumpScheduled || this.#socket === undefined) return;
+    if (!this.outbox.hasNext) return;
+    if (this.#datagramsThisTurn === DATAGRAMS_A_TURN) {
+      this.#pumpScheduled = true;
+      setImmediate(this.#pumpAgain);
+      return;
+    }
+    const wait = this.#pacer === undefined ? 0 : this.#pacer.take(this.clock.nowMilliseconds());
+    if (wait > 0) {
+      this.#pumpScheduled = true;
+      this.#cancelTimer = this.clock.after(wait, this.#pumpAgain);
+      return;
+    }
+    this.#datagramsThisTurn++;
+    this.#current = this.outbox.take();
+    this.#attempts = 0;
+    this.#handOver();
+  }
+
+  readonly #pumpAgain = (): void => {
+    this.#pumpScheduled = false;
+    this.#datagramsThisTurn = 0;
+    this.pump();
+  };
+
+  #handOver(): void {
+    this.#attempts++;
+    this.#socket!.send(this.#current!.bytes, this.#onSent);
+  }
+
+  /** The kernel's answer for the current Message. */
+  #answered(error: NodeJS.ErrnoException | null | undefined): void {
+    if (!error) {
+      if (this.#failing) this.#recover();
+      this.#settleCurrent();
+      return;
+    }
+    const code = error.code ?? error.message;
+    this.#failed(code);
+    // ECONNREFUSED answers an earlier datagram and is then forgotten (udp(7)); this one was not sent: once more.
+    if (code === 'ECONNREFUSED' && this.#attempts === 1) {
+      this.#handOver();
+    } else if (isBufferShortage(code) && this.#attempts <= BUFFER_RETRIES) {
+      this.#cancelTimer = this.clock.after(BUFFER_PAUSE_MILLISECONDS, () => this.#handOver());
+    } else {
+      this.#settleCurrent(reasonForUdpError(code));
+    }
+  }
+
+  #settleCurrent(notSent?: TransportNotSentReason): void {
+    this.#current = undefined;
+    this.outbox.settleOldest(notSent);
+    this.pump();
+  }
+
+  // ---- failure and recovery ----
+
+  #failed(code: string): void {
+    this.#failing = true;
+    this.#failedAtMilliseconds = this.clock.nowMilliseconds();
+    this.tellError(`sending to ${this.where()}: ${explainUdpError(code)}`);
+    const reason = reasonForUdpError(code);
+    if (reason === 'too_large' || isBufferShortage(code)) return; // no other address or socket would mend these
+    this.#leaveAddress = true;
+    if (reason === 'other') this.#leaveSocket = true;
+    this.locator.locateSoon();
+  }
+
+  #recover(): void {
+    if (this.clock.nowMilliseconds() - this.#failedAtMilliseconds < RECOVERED_AFTER_MILLISECONDS) return;
+    this.#failing = false;
+    this.locator.worksWell();
+    this.tell('recovered', `sending to ${this.where()} works again`);
+  }
+
+  // ---- the socket ----
+
+  /** Stays with the present address while it is among these and nothing speaks against it; else goes to another. */
+  protected override async reach(addresses: readonly ResolvedAddress[]): Promise<boolean> {
+    const ordered = inOrder(addresses, this.address, this.#leaveAddress);
+    if (ordered.length > 0) this.#leaveAddress = false;
+    for (const one of ordered) {
+      if (this.#socket !== undefined && one.address === this.address && !this.#leaveSocket) return true;
+      let socket: UdpSocket;
+      try {
+        socket = await this.#open(one);
+      } catch (error) {
+        this.tellError(`cannot send to ${this.where(one.address)}: ${(error as Error).message}`);
+        continue;
+      }
+      if (this.stopped) socket.close();
+      else this.#adopt(one.address, socket);
+      return true;
+    }
+    return false;
+  }
+
+  async #open(collector: ResolvedAddress): Promise<UdpSocket> {
+    let socket: UdpSocket | undefined;
+    socket = await this.#openSocket(collector, this.options.port, this.options.source, {
+      received: (octets) => {
+        this.counters.octetsReceived += octets;
+      },
+      failed: (error) => {
+        if (socket === this.#socket) this.#failed(error.code ?? error.message);
+      },
+    });
+    return socket;
+  }
+
+  /** Goes over to another socket: a new Transport Session (RFC 7011 §2: over UDP, addresses and ports make it). */
+  #adopt(address: string, socket: UdpSocket): void {
+    const before = this.address;
+    this.close(); // and without a socket until the session's first Messages are queued, so that none can pass them
+    this.address = address;
+    this.#leaveSocket = false;
+    this.#onSent = (error) => {
+      if (this.#socket === socket) this.#answered(error);
+    };
+    if (before === undefined) this.tell('resolved', `sending to ${this.where()}`);
+    else if (before === address) this.tell('connected', `sending to ${this.where()} through another socket`);
+    else this.tell('address_changed', `sending to ${this.where()} now, no longer to ${before}`);
+    const local = socket.address();
+    this.#endpoints = {
+      protocolIdentifier: 17,
+      localAddress: local.address,
+      localPort: local.port,
+      remoteAddress: address,
+      remotePort: this.options.port,
+    };
+    this.outbox.beginSession();
+    this.#socket = socket;
+    this.pump();
+  }
+
+  protected override close(): void {
+    this.#cancelTimer();
+    this.#pumpScheduled = false;
+    this.#socket?.close();
+    this.#socket = undefined;
+    this.#endpoints = undefined;
+    this.#current = undefined;
+  }
+}

@@ -1,0 +1,247 @@
+/** What the kernel answers seldom: a socket that plays the errors, and time that the test lets pass. */
+import fc from 'fast-check';
+import t from 'tap';
+import type { ResolvedAddress } from '../../src/transport/resolve.ts';
+import { TRANSPORT_NOT_SENT_REASONS, type TransportNotSentReason } from '../../src/transport/session.ts';
+import { UdpTransport } from '../../src/transport/udp.ts';
+import type { OpenUdpSocket } from '../../src/transport/udp-socket.ts';
+import { Books, FakeClock, OPENING, range, type TestMessage, testMessage, turns } from './helpers.ts';
+
+/** Error codes for the next datagrams, in their order; an empty one, or none left: it leaves. */
+class Kernel {
+  errors: string[] = [];
+  /** Never answers while this is true, as when a socket's buffer does not empty. */
+  stuck = false;
+  /** An error for the next attempts to open a socket. */
+  openError = '';
+  /** Datagrams that were handed over, and those that left: with the number of the socket. */
+  handedOver = 0;
+  readonly left: { socket: number; id: number; stamp: number }[] = [];
+  sockets = 0;
+
+  readonly open: OpenUdpSocket = async () => {
+    if (this.openError !== '')
+      throw Object.assign(new Error(`connect ${this.openError}`), { code: this.openError });
+    const socket = ++this.sockets;
+    let closed = false;
+    return {
+      send: (bytes, callback) => {
+        if (closed) throw new Error('sent through a closed socket');
+        this.handedOver++;
+        if (this.stuck) return;
+        const code = this.errors.shift() ?? '';
+        if (code === '') {
+          const view = new DataView(bytes.buffer);
+          this.left.push({ socket, id: view.getUint32(0), stamp: view.getUint32(4) });
+        }
+        queueMicrotask(() => callback(code === '' ? null : Object.assign(new Error(code), { code })));
+      },
+      address: () => ({ address: '192.0.2.100', port: 40_000 + socket }),
+      close: () => {
+        if (closed) throw new Error('closed twice');
+        closed = true;
+      },
+    };
+  };
+}
+
+function setUp(options: { datagramsPerSecond?: number; burst?: number; maxQueuedMessages?: number } = {}) {
+  const kernel = new Kernel();
+  const clock = new FakeClock();
+  const books = new Books();
+  const names = { addresses: [{ address: '192.0.2.1', family: 4 }] as ResolvedAddress[] };
+  const transport = new UdpTransport<TestMessage>({
+    host: 'collector.example',
+    port: 4739,
+    datagramsPerSecond: 0,
+    burst: 0,
+    onEvent: () => {},
+    clock,
+    random: () => 0,
+    lookup: async () => names.addresses,
+    openSocket: kernel.open,
+    ...options,
+  });
+  return { kernel, clock, books, names, transport };
+}
+
+t.test('what the kernel answers decides what becomes of the datagram', async (t) => {
+  const cases: { errors: string[]; reason?: TransportNotSentReason; handedOver: number; sockets?: number }[] =
+    [
+      { errors: ['ECONNREFUSED'], handedOver: 2 }, //                         an ICMP answer to another datagram
+      { errors: ['ECONNREFUSED', 'ECONNREFUSED'], handedOver: 2, reason: 'refused' },
+      { errors: ['EPERM'], handedOver: 1, reason: 'refused' },
+      { errors: ['EMSGSIZE'], handedOver: 1, reason: 'too_large' },
+      { errors: ['ENETUNREACH'], handedOver: 1, reason: 'unreachable' },
+      { errors: ['EHOSTUNREACH'], handedOver: 1, reason: 'unreachable' },
+      { errors: ['ENETDOWN'], handedOver: 1, reason: 'unreachable' },
+      { errors: ['ENOBUFS', 'ENOBUFS', 'EAGAIN'], handedOver: 4 }, //           10 ms between the attempts
+      { errors: Array(6).fill('ENOBUFS'), handedOver: 6, reason: 'other' }, //  given up
+      { errors: ['EINVAL'], handedOver: 1, reason: 'other', sockets: 2 }, //    the local address is gone
+    ];
+  for (const { errors, reason, handedOver, sockets = 1 } of cases) {
+    const name = errors.join(' ');
+    const { kernel, clock, books, transport } = setUp();
+    transport.start(books);
+    await turns();
+    kernel.errors = [...errors];
+    kernel.handedOver = 0;
+    transport.send(testMessage(0));
+    await clock.advance(100);
+    t.equal(books.notSent.get(0), reason, `${name}: reason`);
+    t.equal(books.sent.includes(0), reason === undefined, `${name}: sent`);
+    t.equal(kernel.handedOver, handedOver, `${name}: times handed to the kernel`);
+    t.equal(transport.counters.sendErrors, errors.length, `${name}: errors counted`);
+    t.equal(transport.state, 'failing', `${name}: state`);
+    await clock.advance(5_000);
+    t.equal(kernel.sockets, sockets, `${name}: sockets`);
+    t.equal(books.sessions, sockets, `${name}: sessions`);
+    transport.send(testMessage(1));
+    await turns();
+    t.equal(transport.state, 'sending', `${name}: it is over after 5 s without an error`);
+    transport.stop();
+    t.equal(clock.pending, 0, `${name}: no timer is left`);
+  }
+});
+
+t.test('a paced queue leaves at its rate', async (t) => {
+  const { kernel, clock, books, transport } = setUp({ datagramsPerSecond: 1_000, burst: 10 });
+  transport.start(books);
+  for (const id of range(200)) transport.send(testMessage(id));
+  await turns();
+  t.equal(kernel.left.length, 10);
+  for (const millisecond of range(10, 1)) {
+    await clock.advance(1);
+    t.equal(kernel.left.length, 10 + millisecond);
+  }
+  await clock.advance(1_000);
+  t.equal(transport.queued, 0);
+  transport.stop();
+});
+
+t.test('without a route at the start the queue waits; with one the session begins', async (t) => {
+  const { kernel, clock, books, transport } = setUp({ maxQueuedMessages: 2 });
+  kernel.openError = 'ENETUNREACH';
+  transport.start(books);
+  await turns();
+  for (const id of range(3)) transport.send(testMessage(id));
+  t.same(books.withReason('queue_full'), [2]);
+  t.equal(transport.state, 'failing');
+  kernel.openError = '';
+  await clock.advance(500);
+  t.same(
+    kernel.left.map(({ id }) => id),
+    [OPENING + 1, 0, 1],
+  );
+  transport.stop();
+});
+
+t.test('an address that changes while a datagram is stuck', async (t) => {
+  const { kernel, clock, books, names, transport } = setUp();
+  transport.start(books);
+  await turns();
+  kernel.stuck = true;
+  transport.send(testMessage(0));
+  transport.send(testMessage(1));
+  names.addresses = [{ address: '192.0.2.2', family: 4 }];
+  kernel.stuck = false;
+  await clock.advance(60_000);
+  t.same(books.withReason('disconnected'), [0], 'nobody knows of the one in flight');
+  t.same(
+    kernel.left.map(({ id }) => id),
+    [OPENING + 1, OPENING + 2, 1],
+  );
+  transport.stop();
+});
+
+t.test(
+  'whatever happens, every Message is settled exactly once and leaves at most once, in order',
+  async (t) => {
+    const code = fc.constantFrom(
+      '',
+      '',
+      'ECONNREFUSED',
+      'ENETUNREACH',
+      'EMSGSIZE',
+      'ENOBUFS',
+      'EINVAL',
+      'EPERM',
+    );
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('send' as const), count: fc.integer({ min: 1, max: 30 }) }),
+      fc.record({ kind: fc.constant('errors' as const), codes: fc.array(code, { maxLength: 12 }) }),
+      fc.record({
+        kind: fc.constant('wait' as const),
+        milliseconds: fc.constantFrom(0, 5, 700, 6_000, 61_000),
+      }),
+      fc.record({ kind: fc.constant('move' as const), host: fc.integer({ min: 0, max: 3 }) }), // 0: nowhere
+      fc.record({ kind: fc.constant('stuck' as const), stuck: fc.boolean() }),
+      fc.record({ kind: fc.constant('opening' as const), error: fc.constantFrom('', 'ENETUNREACH') }),
+      fc.record({ kind: fc.constant('drain' as const), deadline: fc.constantFrom(0, 50, 5_000) }),
+    );
+    const seen = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 25 }),
+        fc.constantFrom(0, 500),
+        async (steps, datagramsPerSecond) => {
+          const { kernel, clock, books, names, transport } = setUp({
+            datagramsPerSecond,
+            burst: 5,
+            maxQueuedMessages: 40,
+          });
+          transport.start(books);
+          let next = 0;
+          for (const one of steps) {
+            if (one.kind === 'send') for (const id of range(one.count, next)) transport.send(testMessage(id));
+            if (one.kind === 'send') next += one.count;
+            if (one.kind === 'errors') kernel.errors = [...one.codes];
+            if (one.kind === 'wait') await clock.advance(one.milliseconds);
+            if (one.kind === 'stuck') kernel.stuck = one.stuck;
+            if (one.kind === 'opening') kernel.openError = one.error;
+            if (one.kind === 'move') {
+              names.addresses = one.host === 0 ? [] : [{ address: `192.0.2.${one.host}`, family: 4 }];
+              await clock.advance(60_000); // the name is looked up again by then
+            }
+            if (one.kind === 'drain') {
+              const drained = transport.drain(one.deadline);
+              await clock.advance(one.deadline);
+              await drained; // would hang, and so fail, if a drain outlived its deadline
+            }
+            // At any time: what was sent is settled or queued (the queue may hold an opening Message, too).
+            const unsettled = next - books.settledCount;
+            if (transport.queued < unsettled || transport.queued > unsettled + 1)
+              throw new Error('the books are wrong');
+            if (transport.queued > 40 + 2) throw new Error('the queue is not bounded');
+          }
+          transport.stop();
+          await turns();
+          if (books.settledCount !== next || transport.queued !== 0)
+            throw new Error('something was not settled');
+          if (clock.pending !== 0) throw new Error('a timer is left');
+          const left = kernel.left.filter(({ id }) => id < OPENING).map(({ id }) => id);
+          if (left.some((id, i) => i > 0 && id <= left[i - 1]!)) throw new Error('out of order, or twice');
+          const stamps = kernel.left.map(({ stamp }) => stamp);
+          if (stamps.some((stamp, i) => i > 0 && stamp <= stamps[i - 1]!))
+            throw new Error('stamped out of order');
+          // The kernel's last answer may not have been heard when the transport stopped.
+          const sent = books.sent.filter((id) => id < OPENING);
+          if (left.length < sent.length || left.length > sent.length + books.sessions)
+            throw new Error('sent ≠ left');
+          for (const [i, { socket, id }] of kernel.left.entries()) {
+            const first = i === 0 || kernel.left[i - 1]!.socket !== socket;
+            if (id >= OPENING && !first)
+              throw new Error('an opening Message that was not the first of its session');
+          }
+          for (const reason of books.notSent.values()) seen.add(reason);
+        },
+      ),
+      { numRuns: 300, seed: 20261121 },
+    );
+    t.same(
+      TRANSPORT_NOT_SENT_REASONS.filter((reason) => !seen.has(reason)),
+      [],
+      'every reason was met on the way',
+    );
+  },
+);
