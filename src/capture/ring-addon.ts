@@ -16,7 +16,10 @@ export interface NativeRingOptions {
   readonly filter: Uint8Array;
   readonly ignoreOutgoing: boolean;
   readonly promiscuous: boolean;
-  /** PACKET_FANOUT's argument (group | type « 16 | flags « 16); 0: no group. */
+  /**
+   * PACKET_FANOUT's argument: group (16 bits) | type and flags « 16; -1: no group. With PACKET_FANOUT_FLAG_UNIQUEID
+   * the kernel chooses the group, and {@link NativeRing.fanout} is what the others join with.
+   */
   readonly fanout: number;
 }
 
@@ -25,7 +28,7 @@ export interface NativeRing {
   readonly memory: ArrayBuffer;
   /** Whether the kernel writes a virtio_net_hdr in front of each frame. */
   readonly vnetHeader: boolean;
-  /** What the kernel made of the fan-out argument: with PACKET_FANOUT_FLAG_UNIQUEID it chooses the group. */
+  /** What the kernel made of the fan-out argument; -1: no group. */
   readonly fanout: number;
 }
 
@@ -41,12 +44,12 @@ export interface RingAddon {
 }
 
 /** Built by scripts/build-addon.mjs; the path is that from the compiled file, build/src/capture/. */
-const PATH = '../../../build-native/packet_ring.node';
+const ADDON = '../../../build-native/packet_ring.node';
 
 /** Throws, saying what to do, when the addon was not built. */
-export function loadRingAddon(): RingAddon {
+export function loadRingAddon(path = ADDON): RingAddon {
   try {
-    return createRequire(import.meta.url)(PATH) as RingAddon;
+    return createRequire(import.meta.url)(path) as RingAddon;
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     throw new Error(

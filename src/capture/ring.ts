@@ -57,7 +57,7 @@ export const RING_DEFAULTS = {
   blockTimeoutMilliseconds: 20,
   promiscuous: false,
   filter: [],
-  fanout: 0,
+  fanout: -1,
 } as const;
 
 /** Blocks handed over before the event loop gets its turn: 8 MiB, some 40 000 small packets, 4 ms. */
@@ -95,6 +95,8 @@ export class RingSource implements PacketSource {
     this.finished = new Promise((resolve, reject) => {
       this.finish = (failure) => (failure === undefined ? resolve() : reject(failure));
     });
+    // Whoever waits for `finished` sees a failure; one that comes before anybody waits must not end the process.
+    this.finished.catch(() => undefined);
   }
 
   async start(receiver: FrameReceiver): Promise<void> {
@@ -151,14 +153,14 @@ export class RingSource implements PacketSource {
           blockCount,
           blockTimeoutMilliseconds: this.settings.blockTimeoutMilliseconds,
           // Until it has joined its group, a socket would see every packet a second time.
-          filter: fanout === 0 ? program : DROP_ALL,
+          filter: fanout === -1 ? program : DROP_ALL,
           ignoreOutgoing: direction === 'ingress',
           promiscuous: this.settings.promiscuous,
           fanout,
         },
         (errno) => this.wake(errno),
       );
-      if (fanout !== 0) addon.attach(native.handle, program);
+      if (fanout !== -1) addon.attach(native.handle, program);
       const layout = { blockOctets, blockCount, vnetHeader: native.vnetHeader };
       const origin = {
         linkType,

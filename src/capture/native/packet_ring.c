@@ -227,7 +227,7 @@ static napi_value open_(napi_env env, napi_callback_info info) {
   if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) goto failed;
   step = "setsockopt PACKET_FANOUT";
   socklen_t fanout_size = sizeof fanout;
-  if (fanout != 0 && (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &fanout, sizeof fanout) != 0 ||
+  if (fanout != -1 && (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &fanout, sizeof fanout) != 0 ||
                       getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &fanout, &fanout_size) != 0))
     goto failed;
 
