@@ -93,7 +93,7 @@ function extensionHeaders(data: DataView, view: PacketView, at: number, limit: n
           // Behind it lies the middle of the datagram, no header.
           view.fragment |= FRAGMENT_NOT_FIRST;
           view.protocolIdentifier = data.getUint8(at);
-          return at + 8;
+          return at;
         }
         break;
       }

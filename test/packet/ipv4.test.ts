@@ -2,8 +2,9 @@
 
 import t from 'tap';
 import { FRAGMENT_MORE, FRAGMENT_NOT_FIRST } from '../../src/packet/packet-view.ts';
+import { octets } from '../support/octets.ts';
 import { IPV4_UDP, IPV4_UDP_FIELDS } from './samples.ts';
-import { checkTable, type Fields, octets, type Row } from './support.ts';
+import { checkTable, type Fields, type Row } from './support.ts';
 
 const ipv4 = { linkType: 228 };
 const NOT_READ = { ipVersion: 4 };

@@ -2,8 +2,9 @@
 
 import t from 'tap';
 import { FRAGMENT_MORE, FRAGMENT_NOT_FIRST } from '../../src/packet/packet-view.ts';
+import { octets } from '../support/octets.ts';
 import { IPV6_FIELDS, IPV6_UDP, IPV6_UDP_FIELDS, ipv6Header } from './samples.ts';
-import { checkTable, octets, type Row } from './support.ts';
+import { checkTable, type Row } from './support.ts';
 
 const ipv6 = { linkType: 229 };
 const NOT_READ = { ipVersion: 6 };
@@ -65,7 +66,7 @@ const CHAINS: Row[] = [
             3c 00 01 04 00 00 00 00 # hop-by-hop
             2b 00 01 04 00 00 00 00 # destination options
             2c 00 00 00 00 00 00 00 # routing
-            33 00 00 01 ff ff ff fe # fragment: first, more
+            33 00 00 07 ff ff ff fe # fragment: first, more; reserved bits set
             3c 02 00 00 00 00 00 01 00 00 00 02 00 00 00 00 # AH: 2 + 2 words
             11 00 01 04 00 00 00 00 # destination options
             ${UDP}`,
@@ -162,9 +163,22 @@ const JUMBOGRAMS: Row[] = [
     fields: { ...IPV6_FIELDS, ...PORTS, ipOctets: 40 + 65552 },
   },
   {
+    what: 'the smallest, captured as far as the option, in a frame with padding',
+    about: { ...ipv6, wireLength: 70000 },
+    bytes: `${ipv6Header(0, 0)} 11 00 c2 04 00 01 00 00`,
+    fields: { ...IPV6_FIELDS, ipOctets: 40 + 65536, protocolIdentifier: 17 },
+  },
+  {
     what: 'a jumbo length beyond the wire',
     about: { ...ipv6, wireLength: 40 + 65543 },
     bytes: `${ipv6Header(0, 0)} 11 00 c2 04 00 01 00 08 ${UDP}`,
+    outcome: 'bad_ip_length',
+    fields: NOT_READ,
+  },
+  {
+    what: 'a jumbo length of 65 535',
+    about: { ...ipv6, wireLength: 40 + 65535 },
+    bytes: `${ipv6Header(0, 0)} 11 00 c2 04 00 00 ff ff ${UDP}`,
     outcome: 'bad_ip_length',
     fields: NOT_READ,
   },
@@ -187,6 +201,12 @@ const JUMBOGRAMS: Row[] = [
     about: { ...ipv6, wireLength: 40 + 65544 },
     bytes: `${ipv6Header(0, 0)} 11 00 c2 04 00`,
     fields: { ...IPV6_FIELDS, ipOctets: 40 + 65544, protocolIdentifier: 17 },
+  },
+  {
+    what: 'payload length 0 in a frame that is all but beyond 64 KiB',
+    about: { ...ipv6, wireLength: 40 + 65535 },
+    bytes: `${ipv6Header(0, 17)} ${UDP}`,
+    fields: { ...IPV6_FIELDS, ipOctets: 40, protocolIdentifier: 17 },
   },
   {
     what: 'payload length 0 in a frame beyond 64 KiB, without an option',

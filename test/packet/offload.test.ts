@@ -2,8 +2,9 @@
 
 import t from 'tap';
 import { GsoType } from '../../src/capture/packet-source.ts';
+import { octets } from '../support/octets.ts';
 import { ipv6Header } from './samples.ts';
-import { type About, decodeOctets, octets } from './support.ts';
+import { type About, decodeOctets } from './support.ts';
 
 const ADDRESSES = 'c0 00 02 01 c6 33 64 02';
 /** TCP with a timestamp option: 32 octets. */

@@ -1,16 +1,10 @@
-/** What the decoder's tests share: annotated bytes, frames that end exactly at the capture, views as plain objects. */
+/** What the decoder's tests share: tables of annotated bytes, frames that end exactly at the capture, views as plain objects. */
 
 import type { Test } from 'tap';
 import { Frame } from '../../src/capture/packet-source.ts';
 import { decode } from '../../src/packet/decode.ts';
 import { IGNORED_REASONS, type IgnoredReason, METERED, PacketView } from '../../src/packet/packet-view.ts';
-
-/** Bytes from hexadecimal digits; blanks, line ends and whatever follows `#` on a line do not count. */
-export function octets(annotated: string): Uint8Array {
-  const digits = annotated.replace(/#.*$/gm, '').replace(/\s+/g, '');
-  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new Error(`not hexadecimal: ${digits}`);
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}
+import { octets } from '../support/octets.ts';
 
 /** What is known of a frame beside its octets. */
 export type About = Partial<

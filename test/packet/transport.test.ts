@@ -1,8 +1,9 @@
 /** Transport headers, over IPv4 and IPv6 alike. */
 
 import t from 'tap';
+import { octets } from '../support/octets.ts';
 import { IPV6_FIELDS, ipv6Header } from './samples.ts';
-import { checkTable, type Fields, octets, type Row } from './support.ts';
+import { checkTable, type Fields, type Row } from './support.ts';
 
 interface TransportRow {
   what: string;

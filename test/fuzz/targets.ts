@@ -1,0 +1,8 @@
+/** Everything that is fuzzed. */
+
+import type { FuzzTarget } from './target.ts';
+import { captureFile } from './targets/capture-file.ts';
+import { message } from './targets/message.ts';
+import { packet } from './targets/packet.ts';
+
+export const targets: readonly FuzzTarget[] = [packet, captureFile, message];
