@@ -5,7 +5,7 @@ import { decodeIpfix, IPFIX_VERSION } from './ipfix.ts';
 import { IncomingMessage, type MessageHeader } from './message.ts';
 import { decodeNetflow5 } from './netflow5.ts';
 import { decodeNetflow9 } from './netflow9.ts';
-import type { MalformedReason, Oddity } from './problems.ts';
+import type { MalformedReason, ProblemReason } from './problems.ts';
 import type { DecodedRecord } from './record.ts';
 import { DEFAULT_LIMITS, type Source, type StoreLimits, TemplateStore } from './template-store.ts';
 
@@ -19,7 +19,7 @@ export interface DecodedRecordReceiver {
 
 /** Something to tell the operator. At most as often as messages come: who logs it limits its rate. */
 export interface Problem {
-  readonly reason: MalformedReason | Oddity;
+  readonly reason: ProblemReason;
   /** The message was discarded. */
   readonly malformed: boolean;
   readonly source: Source;
@@ -50,7 +50,7 @@ export class MessageDecoder {
   constructor(options: MessageDecoderOptions = {}) {
     this.store = new TemplateStore({ ...DEFAULT_LIMITS, ...options.limits });
     this.#onProblem = options.onProblem;
-    this.#message = new IncomingMessage(this.store, this.counters, (oddity) => this.#report(oddity, false));
+    this.#message = new IncomingMessage(this.store, this.counters, (reason) => this.#report(reason, false));
   }
 
   /**
@@ -82,6 +82,7 @@ export class MessageDecoder {
   #decodeVersion(message: IncomingMessage): MalformedReason | undefined {
     if (message.length < 2) return 'truncated_header';
     message.version = message.view.getUint16(0);
+    if (message.version !== IPFIX_VERSION && message.source.transport === 'tcp') return 'not_ipfix';
     switch (message.version) {
       case 5:
         return decodeNetflow5(message);
@@ -107,7 +108,7 @@ export class MessageDecoder {
     }
   }
 
-  #report(reason: MalformedReason | Oddity, malformed: boolean): void {
+  #report(reason: ProblemReason, malformed: boolean): void {
     if (this.#onProblem === undefined) return;
     const { source, version, length, at } = this.#message;
     this.#onProblem({ reason, malformed, source, version, length, offset: at });

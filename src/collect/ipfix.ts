@@ -3,7 +3,7 @@
 import { elementById } from '../export/elements.ts';
 import type { IncomingMessage } from './message.ts';
 import type { MalformedReason } from './problems.ts';
-import { elementField, PADDING_OCTETS, recordField } from './record.ts';
+import { elementField, recordField } from './record.ts';
 import {
   checkPadding,
   checkSets,
@@ -12,7 +12,7 @@ import {
   keepTemplate,
   type SetDecoder,
 } from './sets.ts';
-import { compileTemplate, type FieldSpecifier, type ResolvedField } from './template.ts';
+import { compileTemplate, type FieldSpecifier, PADDING_OCTETS, type ResolvedField } from './template.ts';
 import { readerFor } from './values.ts';
 
 export const IPFIX_VERSION = 10;

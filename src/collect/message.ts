@@ -1,7 +1,7 @@
 /** The message at hand, as the decoders of the three versions share it. */
 
 import type { DecoderCounters } from './counters.ts';
-import type { Oddity } from './problems.ts';
+import type { Oddity, ProblemReason } from './problems.ts';
 import type { DecodedRecord } from './record.ts';
 import type { Arrival } from './sequence.ts';
 import type { ExporterSession, Source, TemplateStore } from './template-store.ts';
@@ -43,11 +43,11 @@ export class IncomingMessage implements MessageHeader {
 
   readonly store: TemplateStore;
   readonly counters: DecoderCounters;
-  readonly #report: (oddity: Oddity) => void;
+  readonly #report: (reason: ProblemReason) => void;
   /** Set by {@link openSession}. */
   session!: ExporterSession;
 
-  constructor(store: TemplateStore, counters: DecoderCounters, report: (oddity: Oddity) => void) {
+  constructor(store: TemplateStore, counters: DecoderCounters, report: (reason: ProblemReason) => void) {
     this.store = store;
     this.counters = counters;
     this.#report = report;
@@ -73,6 +73,13 @@ export class IncomingMessage implements MessageHeader {
   odd(oddity: Oddity): void {
     this.counters.oddities[oddity]++;
     this.#report(oddity);
+  }
+
+  /** A Data Set has come before its Template. */
+  missTemplate(): void {
+    this.missingTemplates++;
+    this.counters.missingTemplate++;
+    this.#report('missing_template');
   }
 
   /** Compares the sequence number with the expected one. @returns units that did not come */

@@ -4,7 +4,7 @@ import { elementById } from '../export/elements.ts';
 import { hexText } from './address-text.ts';
 import type { IncomingMessage } from './message.ts';
 import type { MalformedReason } from './problems.ts';
-import { elementField, PADDING_OCTETS, recordField } from './record.ts';
+import { elementField, recordField } from './record.ts';
 import {
   checkPadding,
   checkSets,
@@ -13,7 +13,13 @@ import {
   keepTemplate,
   type SetDecoder,
 } from './sets.ts';
-import { compileTemplate, type FieldSpecifier, type ResolvedField, VARIABLE_LENGTH } from './template.ts';
+import {
+  compileTemplate,
+  type FieldSpecifier,
+  PADDING_OCTETS,
+  type ResolvedField,
+  VARIABLE_LENGTH,
+} from './template.ts';
 import { readerFor, readUptime } from './values.ts';
 
 const HEADER_OCTETS = 20;

@@ -71,9 +71,6 @@ function distinguish(fields: readonly RecordField[]): RecordField[] {
   });
 }
 
-/** Octets that only align what follows (IANA 210, paddingOctets): no value. */
-export const PADDING_OCTETS = 210;
-
 /** The field of an element that the registry knows; one object for all Templates. */
 export function elementField(element: Element, scope: boolean): RecordField {
   const cache = scope ? scopeFields : plainFields;

@@ -49,8 +49,7 @@ function dataSet(message: IncomingMessage, from: number, to: number): MalformedR
   const id = message.view.getUint16(from - SET_HEADER_OCTETS);
   const template = message.session.templates.get(id);
   if (template === undefined) {
-    message.missingTemplates++;
-    message.counters.missingTemplate++;
+    message.missTemplate();
     return undefined;
   }
   const padding = template.readRecords(message.view, from, to, message.base, message.records);

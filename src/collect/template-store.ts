@@ -18,7 +18,7 @@ export interface StoreLimits {
   readonly templatesPerSource: number;
   /** Fields of one Template; a Template with more is refused. */
   readonly fieldsPerTemplate: number;
-  /** Fields of all Templates together, four more for each Template: the bound on memory. */
+  /** Fields of all Templates together, four more for each Template: the bound on memory, some 300 octets each. */
   readonly fields: number;
 }
 

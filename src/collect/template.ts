@@ -7,6 +7,9 @@ import type { FieldReader, UptimeBase } from './values.ts';
 /** Length of a field whose every value says its own (RFC 7011 §7). IPFIX only. */
 export const VARIABLE_LENGTH = 65535;
 
+/** Octets that only align what follows (IANA 210, paddingOctets): no value. */
+export const PADDING_OCTETS = 210;
+
 /** A field as a Template Record specifies it. */
 export interface FieldSpecifier {
   readonly id: number;

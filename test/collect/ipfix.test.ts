@@ -126,7 +126,7 @@ t.test('withdrawals over TCP (RFC 7011 §8.1)', async (t) => {
   one.decode(ipfix(1, `00 02 00 08 01 00 00 00 ${PORT_DATA}`), TCP);
   t.equal(one.counters.missingTemplate, 1);
   one.decode(ipfix(1, '00 02 00 08 01 00 00 00'), TCP);
-  t.match(one.problems, [{ reason: 'unknown_withdrawal', malformed: false }]);
+  t.match(one.problems, [{ reason: 'missing_template' }, { reason: 'unknown_withdrawal', malformed: false }]);
 
   const all = new RecordingDecoder();
   all.decode(ipfix(0, PORT_TEMPLATE + OPTIONS_TEMPLATE), TCP);

@@ -150,7 +150,8 @@ t.test(
     recording.decode(netflow9(1, 1, TEMPLATE));
     recording.decode(netflow9(1, 2, ONE));
     t.same(recording.lines, [LINE]);
-    t.same(recording.problems, [], 'neither is an error');
+    t.match(recording.problems, [{ reason: 'missing_template', malformed: false }]);
+    t.equal(recording.problems.length, 1);
   },
 );
 

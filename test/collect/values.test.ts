@@ -47,6 +47,7 @@ t.test('readers by type and length', async (t) => {
     ['dateTimeMilliseconds', '00 00 01 8b cf e5 68 07', 1_700_000_000_007],
     // NTP: 1 700 000 000 s are 3 908 988 800 s after 1900; half a second and what is below a microsecond.
     ['dateTimeMicroseconds', 'e8 fe 6f 80 80 00 07 ff', 1_700_000_000_500_000],
+    ['dateTimeMicroseconds', 'e8 fe 6f 80 00 00 08 64', 1_700_000_000_000_000],
     ['dateTimeNanoseconds', 'e8 fe 6f 80 80 00 00 04', 1_700_000_000_500_000_001n],
     // Era 1 begins in February 2036, at Unix second 2 085 978 496.
     ['dateTimeMicroseconds', '00 00 00 01 00 00 00 00', 2_085_978_497_000_000],
