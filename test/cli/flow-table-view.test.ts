@@ -5,7 +5,11 @@ import { ManualClock, Screen } from './screen.ts';
 
 const START = new Date(2026, 10, 21, 14, 5, 9).getTime();
 
-function setUp(columns: number, rows: number, options: { maxFlows?: number; color?: boolean } = {}) {
+function setUp(
+  columns: number,
+  rows: number,
+  options: { maxFlows?: number; rowsAbove?: number; color?: boolean } = {},
+) {
   const screen = new Screen(columns, rows);
   const clock = new ManualClock(START);
   const view = new FlowTableView({
@@ -13,6 +17,7 @@ function setUp(columns: number, rows: number, options: { maxFlows?: number; colo
     color: options.color ?? false,
     clock,
     ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
+    rowsAbove: options.rowsAbove ?? 0,
     interfaceName: (index) => (index === 2 ? 'to-client' : undefined),
   });
   return { screen, clock, view };
@@ -162,6 +167,22 @@ test('the table takes the screen but the last line, and says how many flows it h
   screen.resize(80, 12);
   t.equal(screen.text.split('\n').length, 11);
   view.stop();
+});
+
+test('rows above the table are left as they are, where ten flows have room', async (t) => {
+  for (const [rows, first] of [
+    [15, 'introduction'],
+    [14, '20 flows  20 r'],
+  ] as const) {
+    const { screen, clock, view } = setUp(80, rows, { rowsAbove: 2 });
+    screen.write('introduction\n\n');
+    view.start();
+    for (let i = 1; i <= 20; i++) view.record(record({ sourceTransportPort: i }));
+    clock.advance(250);
+    t.match(screen.text.split('\n')[0], first);
+    t.match(screen.text, /… and \d+ more$/);
+    view.stop();
+  }
 });
 
 test('a line of the log comes between: the table steps aside and back', async (t) => {
