@@ -70,12 +70,12 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
     setImmediate(this.#flush);
   }
 
-  /** Writes the next batch, if the one before it has gone. */
+  /** Writes the next batch: `pump` has seen to it that the one before has gone. */
   readonly #flush = (): void => {
     this.#flushScheduled = false;
     const { outbox } = this;
     const socket = this.#socket;
-    if (socket === undefined || outbox.inFlight > 0 || !outbox.hasNext) return;
+    if (socket === undefined || !outbox.hasNext) return;
     this.#cancelStall = this.clock.after(this.#stallMilliseconds, () =>
       socket.destroy(
         new Error(`it did not take ${outbox.inFlight} Messages in ${this.#stallMilliseconds / 1000} s`),
@@ -167,11 +167,7 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
   protected override close(): void {
     this.#giveUp.abort();
     this.#cancelStall();
-    const socket = this.#socket;
-    if (socket === undefined) return;
+    this.#socket?.destroy(); // what the kernel has taken it sends nevertheless, and then FIN
     this.#socket = undefined;
-    // destroySoon: after what was written, which the kernel then has. With a batch stuck there is no such time.
-    if (this.outbox.inFlight === 0) socket.destroySoon();
-    else socket.destroy();
   }
 }

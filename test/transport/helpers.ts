@@ -56,6 +56,11 @@ export class Books implements Session<TestMessage> {
     }
   }
 
+  /** Every session's opening Message is settled, too. */
+  get openingsSettled(): boolean {
+    return [...this.#settled].filter((id) => id >= OPENING).length === this.sessions;
+  }
+
   /** Messages settled, openings left out. */
   get settledCount(): number {
     return [...this.#settled].filter((id) => id < OPENING).length;

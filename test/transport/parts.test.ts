@@ -1,9 +1,11 @@
 import t from 'tap';
 import { Backoff } from '../../src/transport/backoff.ts';
 import { Fifo } from '../../src/transport/fifo.ts';
+import { Outbox } from '../../src/transport/outbox.ts';
 import { Pacer } from '../../src/transport/pacer.ts';
 import { inOrder, resolveHost } from '../../src/transport/resolve.ts';
-import { FakeClock, range } from './helpers.ts';
+import { transportCounters } from '../../src/transport/session.ts';
+import { FakeClock, range, type TestMessage, testMessage } from './helpers.ts';
 
 t.test('a backoff doubles up to its bound, is shortened by at most half, and starts again', async (t) => {
   const plain = new Backoff(500, 30_000, () => 0);
@@ -104,3 +106,34 @@ t.test(
     await rejected;
   },
 );
+
+t.test('a new session makes what opened the one before obsolete, and passes what waits', async (t) => {
+  let session = 0;
+  const settled: unknown[] = [];
+  const outbox = new Outbox<TestMessage>(
+    {
+      sessionStarted: () => {
+        session += 10;
+        return [testMessage(session + 1), testMessage(session + 2)];
+      },
+      stamp: () => {},
+      settled: ({ id }, notSent) => settled.push([id, notSent]),
+    },
+    10,
+    1_000,
+    new FakeClock(),
+    transportCounters(),
+  );
+  outbox.beginSession();
+  outbox.put(testMessage(1), 'queue_full');
+  outbox.take();
+  outbox.beginSession();
+  t.same(settled, [
+    [11, 'disconnected'],
+    [12, 'disconnected'],
+  ]);
+  t.same(
+    [outbox.take()?.id, outbox.take()?.id, outbox.take()?.id, outbox.take()?.id],
+    [21, 22, 1, undefined],
+  );
+});

@@ -173,6 +173,12 @@ t.test('a collector that closes and returns: a new session, and what was queued 
     events.map((event) => event.kind),
     ['connected', 'disconnected', 'error', 'connected'],
   );
+
+  await clock.advance(10_000);
+  collector.disconnect();
+  await until('the loss is seen', () => transport.state === 'failing');
+  await clock.advance(500);
+  t.equal(transport.counters.resolutions, 4, 'after a good connection the pause is the first one again');
 });
 
 t.test(
@@ -242,6 +248,24 @@ t.test(
     t.equal(books.withReason('queue_full').length, full);
   },
 );
+
+t.test('a collector that closes while it reads nothing is not waited for', async (t) => {
+  const octets = 16_000;
+  const collector = await collectorFor(t, octets);
+  collector.stalled = true;
+  const { transport } = transportTo(t, { port: collector.port });
+  const books = new Books(octets);
+  transport.start(books);
+  for (let id = 0; id < 1_000; id++) {
+    transport.send(testMessage(id, octets));
+    if (id % 10 === 0) await turns();
+  }
+  const stuck = books.stamped.size - books.sent.length;
+  t.ok(stuck > 0, 'its connection is full');
+  collector.connections[0]!.socket.end();
+  await until('the loss is seen, although no time passes', () => transport.state === 'failing');
+  t.equal(books.withReason('disconnected').length, stuck);
+});
 
 /** A port whose listener never accepts and whose backlog is full: Linux drops what asks to connect (listen(2)). */
 async function silentPort(t: Test): Promise<number> {
@@ -371,7 +395,7 @@ t.test(
               await drained;
             }
             transport.stop();
-            if (books.settledCount !== next || transport.queued !== 0)
+            if (books.settledCount !== next || !books.openingsSettled || transport.queued !== 0)
               throw new Error('something was not settled');
             if (patientEnd && books.withReason('shutdown').length > 0)
               throw new Error('lost at a shutdown with time');

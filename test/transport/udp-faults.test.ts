@@ -216,7 +216,7 @@ t.test(
           }
           transport.stop();
           await turns();
-          if (books.settledCount !== next || transport.queued !== 0)
+          if (books.settledCount !== next || !books.openingsSettled || transport.queued !== 0)
             throw new Error('something was not settled');
           if (clock.pending !== 0) throw new Error('a timer is left');
           const left = kernel.left.filter(({ id }) => id < OPENING).map(({ id }) => id);
