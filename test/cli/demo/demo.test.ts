@@ -212,3 +212,30 @@ test('where there are no namespaces it says so and replays a capture on the same
   t.match(demo.log, /No real traffic here: .*\. *"/);
   t.match(demo.log, /generated capture is replayed/);
 });
+
+test('after its seconds it ends by itself', { timeout: 20_000 }, async (t) => {
+  const script = `
+    import { createLog } from ${JSON.stringify(new URL('../../../src/cli/log.js', import.meta.url))};
+    import { demo } from ${JSON.stringify(new URL('../../../src/cli/demo/demo.js', import.meta.url))};
+    const { stdin, stdout, stderr } = process;
+    const log = createLog({ write: (line) => stderr.write(line), nowMilliseconds: () => performance.now() });
+    const { signal } = new AbortController();
+    process.exitCode = await demo({ stdin, stdout, stderr, isTerminal: false, color: false, log, signal }, { seconds: 1 });
+    log.info('ended by itself');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, PATH: '/nonexistent' },
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  t.same(await once(child, 'close'), [0, null]);
+  const times = log
+    .split('\n')
+    .flatMap((line) => line.match(/"time":"([^"]+)".*(?:replayed|ended by itself)/)?.[1] ?? []);
+  t.equal(times.length, 2, log);
+  const milliseconds = Date.parse(times[1]!) - Date.parse(times[0]!);
+  t.ok(milliseconds >= 900 && milliseconds < 6000, `${milliseconds} ms`);
+});
