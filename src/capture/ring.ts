@@ -49,6 +49,13 @@ export interface RingOptions {
   readonly log?: (message: string) => void;
 }
 
+/**
+ * Measured with 64-octet packets at the forwarding limit of a 2-core virtual machine (390 000 packets/s):
+ * - Half a second of them fits in: a block holds 2 950. The event loop paused for up to 80 ms on a machine with more
+ *   to do than it could; a ring of 2 MiB lost packets there, 8 MiB and more did not. The memory is resident.
+ * - Blocks of 64 KiB to 1 MiB, and timeouts of 5 to 80 ms, made no measurable difference to CPU or forwarding. With
+ *   20 ms a lone packet arrives after 3 to 10 ms, and there are at most 50 wakes a second until blocks fill up.
+ */
 export const RING_DEFAULTS = {
   direction: 'ingress',
   snapLength: 256,
@@ -60,7 +67,7 @@ export const RING_DEFAULTS = {
   fanout: -1,
 } as const;
 
-/** Blocks handed over before the event loop gets its turn: 8 MiB, some 40 000 small packets, 4 ms. */
+/** Blocks handed over before the event loop gets its turn: at most 47 000 small packets, some 5 ms of work. */
 const BLOCKS_PER_WAKE = 16;
 const LOOK_AGAIN_MILLISECONDS = 1000;
 
