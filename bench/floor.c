@@ -5,7 +5,9 @@
  * Weir's `standard` set in datagrams of 1472 octets.
  *
  * Plain on purpose: one thread, gcc -O2 for any x86-64 or arm64 (no -march=native: Node's compiler gets no such
- * promise either, and a binary that is shipped has none), no huge pages, no prefetching, no batched system calls.
+ * promise either, and a binary that is shipped has none), no huge pages, no batched system calls. Only the one thing
+ * that the memory asks for: packets wait in batches until their slots have been fetched (0.37 s instead of 0.70 s for
+ * 4 million packets of 100 000 flows, 1.0 s instead of 1.4 s for 880 000).
  *
  * It leaves out what costs nothing with the benchmark's input: fragments are not tied together, FIN and RST end no
  * flow, and there are no options data. HOST is an IPv4 address. Little-endian machines only.
@@ -115,10 +117,10 @@ static void delete_slot(struct table *t, uint64_t gap, int words) {
   t->used--;
 }
 
-static inline __attribute__((always_inline)) void meter(struct table *t, const uint32_t *key, int words,
-                                                        uint32_t octets, uint64_t now_milliseconds,
+static inline __attribute__((always_inline)) void meter(struct table *t, uint64_t hashed, const uint32_t *key,
+                                                        int words, uint32_t octets, uint64_t now_milliseconds,
                                                         uint16_t tcp_flags, uint8_t class_of_service) {
-  uint64_t i = hash(key, words) & t->mask;
+  uint64_t i = hashed & t->mask;
   struct record *r;
   for (;; i = (i + 1) & t->mask) {
     r = slot(t, i, words);
@@ -289,10 +291,46 @@ static inline uint32_t transport(uint8_t protocol, const uint8_t *p, const uint8
   return 0;
 }
 
+enum { BATCH = 32 };
+
+/** A decoded packet that waits for its slot. */
+static struct waiting {
+  uint64_t hash, milliseconds;
+  uint32_t octets, words;
+  uint16_t tcp_flags;
+  uint8_t class_of_service;
+  uint32_t key[KEY_WORDS_IPV6];
+} batch[BATCH];
+static int batched;
+
+static void count_batch(void) {
+  for (int n = 0; n < batched; n++) {
+    const struct waiting *w = &batch[n];
+    if (w->words == KEY_WORDS_IPV4)
+      meter(&ipv4, w->hash, w->key, KEY_WORDS_IPV4, w->octets, w->milliseconds, w->tcp_flags, w->class_of_service);
+    else meter(&ipv6, w->hash, w->key, KEY_WORDS_IPV6, w->octets, w->milliseconds, w->tcp_flags, w->class_of_service);
+  }
+  batched = 0;
+}
+
+static inline void wait_for_slot(struct waiting *w, const struct table *t, int words) {
+  w->words = (uint32_t)words;
+  w->hash = hash(w->key, words);
+  const char *address = (const char *)slot(t, w->hash & t->mask, words);
+  __builtin_prefetch(address, 1);
+  if (words == KEY_WORDS_IPV6) __builtin_prefetch(address + RECORD_IPV6 - 1, 1);
+  metered_packets++;
+  metered_octets += w->octets;
+  if (++batched == BATCH) count_batch();
+}
+
 static inline void packet(const uint8_t *p, uint32_t captured, uint32_t wire, uint64_t now_milliseconds) {
   const uint8_t *end = p + captured, *start = p;
   uint32_t vlan = 0;
-  uint16_t tcp_flags = 0;
+  struct waiting *w = &batch[batched];
+  uint32_t *key = w->key;
+  w->milliseconds = now_milliseconds;
+  w->tcp_flags = 0;
   if (captured < 14) goto ignored;
   uint16_t type = read16(p + 12);
   for (p += 14; type == 0x8100 || type == 0x88a8; p += 4) {
@@ -305,13 +343,13 @@ static inline void packet(const uint8_t *p, uint32_t captured, uint32_t wire, ui
     if (end - p < 20) goto ignored;
     uint32_t header = (p[0] & 15) * 4u, octets = read16(p + 2);
     if (p[0] >> 4 != 4 || header < 20 || header > octets || octets > wire || header > end - p) goto ignored;
-    uint32_t key[KEY_WORDS_IPV4];
     memcpy(key, p + 12, 8);
-    key[2] = read16(p + 6) & 0x1fff ? 0 : transport(p[9], p + header, end, &tcp_flags);
+    key[2] = read16(p + 6) & 0x1fff ? 0 : transport(p[9], p + header, end, &w->tcp_flags);
     key[3] = p[9] | (uint32_t)(p[1] >> 2) << 8 | vlan << 16;
     key[4] = 0;
-    meter(&ipv4, key, KEY_WORDS_IPV4, octets, now_milliseconds, tcp_flags, p[1]);
-    metered_octets += octets;
+    w->octets = octets;
+    w->class_of_service = p[1];
+    wait_for_slot(w, &ipv4, KEY_WORDS_IPV4);
   } else if (type == 0x86dd) {
     if (end - p < 40) goto ignored;
     uint32_t octets = 40u + read16(p + 4);
@@ -325,15 +363,14 @@ static inline void packet(const uint8_t *p, uint32_t captured, uint32_t wire, ui
       q += next == 44 ? 8 : 8 + q[1] * 8;
       next = following;
     }
-    uint32_t key[KEY_WORDS_IPV6];
     memcpy(key, p + 8, 32);
-    key[8] = first ? transport(next, q, end, &tcp_flags) : 0;
+    key[8] = first ? transport(next, q, end, &w->tcp_flags) : 0;
     key[9] = next | (uint32_t)(class_of_service >> 2) << 8 | vlan << 16;
     key[10] = 0;
-    meter(&ipv6, key, KEY_WORDS_IPV6, octets, now_milliseconds, tcp_flags, class_of_service);
-    metered_octets += octets;
+    w->octets = octets;
+    w->class_of_service = class_of_service;
+    wait_for_slot(w, &ipv6, KEY_WORDS_IPV6);
   } else goto ignored;
-  metered_packets++;
   return;
 ignored:
   ignored_packets++;
@@ -371,6 +408,7 @@ static void read_capture(const char *path) {
       if (milliseconds > now) now = milliseconds;
       packet(buffer + at + 16, frame[2], frame[3], now);
       if (now >= next_sweep) {
+        count_batch();
         sweep(&ipv4, now, KEY_WORDS_IPV4);
         sweep(&ipv6, now, KEY_WORDS_IPV6);
         next_sweep = now + 1000 / SWEEPS_PER_SECOND;
@@ -380,6 +418,7 @@ static void read_capture(const char *path) {
     have -= at;
     memmove(buffer, buffer + at, have);
   }
+  count_batch();
   if (have) fail(path, "ends within a frame");
   close(fd);
 }

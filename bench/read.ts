@@ -2,8 +2,8 @@
 import { type Contestant, floor, softflowd, weir, weirPaced } from './contestants.ts';
 import { type Capture, generateCapture } from './generate.ts';
 import { C_FLAGS, softflowdProblem } from './programs.ts';
-import { figure, type Section, spreadText } from './report.ts';
-import { ratios, spread } from './statistics.ts';
+import { figure, type Section, spreadText, type Verdict } from './report.ts';
+import { ratios, type Spread, spread } from './statistics.ts';
 import { runTrial, type Trial } from './trial.ts';
 
 /** What this part needs from its surroundings. */
@@ -35,18 +35,37 @@ export async function benchRead(surroundings: Surroundings): Promise<Section[]> 
   return sections;
 }
 
-async function readCapture(capture: Capture, { runs, say }: Surroundings): Promise<Section> {
+/** Wall seconds that Weir takes for one packet: the start and end that every trial contains. */
+async function constantSeconds({ folder, runs }: Surroundings): Promise<Spread> {
+  const one = { ipVersion: 4, packets: 1, flows: 1, packetsPerSecond: 1, seed: 1 } as const;
+  const { path } = generateCapture(`${folder}/one.pcap`, one);
+  const seconds: number[] = [];
+  for (let run = 1; run <= runs; run++) {
+    seconds.push((await runTrial((port) => weir.command(path, port))).cost.wallSeconds);
+  }
+  return spread(seconds);
+}
+
+async function readCapture(capture: Capture, surroundings: Surroundings): Promise<Section> {
+  const { runs, say } = surroundings;
   const problem = softflowdProblem();
   const contestants = [weir, ...(problem === undefined ? [softflowd] : []), floor, weirPaced];
   const trials = await interleaved(contestants, capture, runs, say);
   const rates = (contestant: Contestant) =>
     trials.get(contestant)!.map(({ cost }) => capture.packets / 1e6 / cost.wallSeconds);
-  const verdicts = [{ what: 'weir / floor, packets per second', value: ratios(rates(weir), rates(floor)) }];
+  const verdicts: Verdict[] = [
+    { what: 'weir / floor, packets per second', value: ratios(rates(weir), rates(floor)) },
+    {
+      what: "weir's start and end (a file of one packet)",
+      value: await constantSeconds(surroundings),
+      unit: 's',
+    },
+  ];
   if (problem === undefined) {
     verdicts.unshift({
       what: 'weir / softflowd, packets per second',
       value: ratios(rates(weir), rates(softflowd)),
-      ...{ demand: AGAINST_SOFTFLOWD },
+      demand: AGAINST_SOFTFLOWD,
     });
   }
   return {
