@@ -19,7 +19,7 @@ import { ended, type Received, Receiver } from './trial.ts';
 
 /** Fewer than softflowd's table holds by default (8192). */
 const FLOWS = 8000;
-const WARM_UP_SECONDS = 0.5;
+const WARM_UP_SECONDS = 1;
 /** The flood's destination port. */
 const DISCARD_PORT = 9;
 /** An address in the server's network that no one has: frames to it reach the server and end there. */

@@ -2,7 +2,7 @@
 import { floor, softflowd, weir } from './contestants.ts';
 import { generateCapture } from './generate.ts';
 import { softflowdProblem } from './programs.ts';
-import { difference, faults, interleaved, type Surroundings } from './read.ts';
+import { faults, interleaved, resultText, type Surroundings } from './read.ts';
 import type { Section } from './report.ts';
 import { spread } from './statistics.ts';
 
@@ -36,10 +36,7 @@ export async function benchMemory({ folder, runs, say }: Surroundings): Promise<
         String(Math.round(peaks(contestant).median)),
         String(Math.round((peaks(contestant).median * 1e6) / FLOWS)),
         String(spread(trials.get(contestant)!.map(({ received }) => received.records)).median),
-        trials
-          .get(contestant)!
-          .map((trial) => difference(trial, capture))
-          .find((found) => found !== undefined) ?? 'exact',
+        resultText(trials.get(contestant)!, capture),
       ]),
       verdicts: [
         {

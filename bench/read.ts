@@ -114,12 +114,18 @@ function resultRow(contestant: Contestant, capture: Capture, trials: readonly Tr
     figure(over(({ cost }) => cost.userSeconds + cost.systemSeconds).median),
     String(Math.round(over(({ cost }) => cost.peakResidentOctets).median / 1e6)),
     String(over(({ received }) => received.records).median),
-    trials.map((trial) => difference(trial, capture)).find((found) => found !== undefined) ?? 'exact',
+    resultText(trials, capture),
   ];
 }
 
+/** One word, or what was wrong in the first trial that was. */
+export function resultText(trials: readonly Trial[], capture: Capture): string {
+  const wrong = trials.map((trial) => difference(trial, capture)).find((found) => found !== undefined);
+  return wrong === undefined ? 'exact' : (wrong.split(', ')[0] ?? wrong);
+}
+
 /** How what arrived differs from what the capture holds; undefined: it does not. */
-export function difference({ received }: Trial, capture: Capture): string | undefined {
+export function difference({ received, failure }: Trial, capture: Capture): string | undefined {
   const found: string[] = [];
   for (const [what, counted, expected] of [
     ['packets', received.packets, capture.packets],
@@ -130,6 +136,7 @@ export function difference({ received }: Trial, capture: Capture): string | unde
   ] as const) {
     if (counted !== expected) found.push(`${counted} ${what} instead of ${expected}`);
   }
+  if (failure !== undefined) found.push(failure);
   return found.length === 0 ? undefined : found.join(', ');
 }
 

@@ -31,6 +31,8 @@ export interface Received {
 export interface Trial {
   readonly cost: Cost;
   readonly received: Received;
+  /** Where the process failed: how, and the end of what it said. */
+  readonly failure?: string;
 }
 
 /** Starts a process: here, or in a namespace of the lab. */
@@ -129,7 +131,7 @@ export class Receiver {
   }
 }
 
-/** Runs a command beside a receiver. @throws Error where it fails: a trial that went wrong has no figures. */
+/** Runs a command beside a receiver. @throws Error where it cannot be measured or takes longer than `limitSeconds` */
 export async function runTrial(
   command: (port: number) => readonly string[],
   limitSeconds = 120,
@@ -138,18 +140,16 @@ export async function runTrial(
   const argv = command(receiver.port);
   const child = spawnHere([compiled('measure'), ...argv]);
   child.stdin!.end();
-  const [, stderr, cost] = await Promise.all([
+  const [, stderr, line] = await Promise.all([
     text(child, 1),
     text(child, 2),
     text(child, 3),
     ended(child, limitSeconds),
   ]);
   const received = await receiver.stop();
-  if (cost === '') throw new Error(`${argv.join(' ')}: not measured: ${stderr.trim()}`);
-  const parsed = JSON.parse(cost) as Cost;
-  if (parsed.exitCode !== 0) {
-    const how = parsed.signal > 0 ? `signal ${parsed.signal}` : `status ${parsed.exitCode}`;
-    throw new Error(`${argv.join(' ')} ended with ${how}: ${stderr.trim().slice(-2000)}`);
-  }
-  return { cost: parsed, received };
+  if (line === '') throw new Error(`${argv.join(' ')}: not measured: ${stderr.trim()}`);
+  const cost = JSON.parse(line) as Cost;
+  if (cost.exitCode === 0) return { cost, received };
+  const how = cost.signal > 0 ? `signal ${cost.signal}` : `status ${cost.exitCode}`;
+  return { cost, received, failure: `ended with ${how}: ${stderr.trim().slice(-1000)}` };
 }
