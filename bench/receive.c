@@ -65,6 +65,10 @@ static void read_templates(const uint8_t *p, const uint8_t *end) {
         p += 4; /* enterprise number */
         element = 0;
       }
+      if (p > end) {
+        malformed++;
+        return;
+      }
       struct span at = {(uint16_t)offset, size};
       if (element == OCTET_DELTA_COUNT) t.octets = at;
       if (element == PACKET_DELTA_COUNT) t.packets = at;
@@ -75,6 +79,21 @@ static void read_templates(const uint8_t *p, const uint8_t *end) {
     /* No exporter here has a variable-length field in a Flow Record; one that had would show as unknown. */
     t.size = offset < 65535 && t.packets.size && t.octets.size ? (uint16_t)offset : 0;
     templates[id] = t;
+  }
+}
+
+/** One Options Template Set (RFC 7011 §3.4.2.2): its templates are known, and their data not counted. */
+static void read_options_templates(const uint8_t *p, const uint8_t *end) {
+  while (end - p >= 6) {
+    uint16_t id = read16(p), count = read16(p + 2);
+    p += 6; /* the scope field count is of no interest */
+    if (id < 256) return; /* padding */
+    options_template[id] = 1;
+    for (; count > 0 && end - p >= 4; count--) p += read16(p) & 0x8000 ? 8 : 4;
+    if (count > 0 || p > end) {
+      malformed++;
+      return;
+    }
   }
 }
 
@@ -95,9 +114,8 @@ static void read_message(const uint8_t *p, size_t length) {
     p += size;
     const struct template *t = &templates[id];
     if (id == 2) read_templates(record, p);
-    else if (id == 3) {
-      if (p - record >= 2) options_template[read16(record)] = 1;
-    } else if (options_template[id]) options_sets++;
+    else if (id == 3) read_options_templates(record, p);
+    else if (options_template[id]) options_sets++;
     else if (t->size == 0) unknown_sets++;
     else
       for (; p - record >= t->size; record += t->size) {

@@ -151,5 +151,5 @@ export async function runTrial(
   const cost = JSON.parse(line) as Cost;
   if (cost.exitCode === 0) return { cost, received };
   const how = cost.signal > 0 ? `signal ${cost.signal}` : `status ${cost.exitCode}`;
-  return { cost, received, failure: `ended with ${how}: ${stderr.trim().slice(-1000)}` };
+  return { cost, received, failure: `ended with ${how}: ${stderr.trim().slice(-500).replaceAll('\n', ' ')}` };
 }
