@@ -5,14 +5,18 @@
  * and their packets' times end flows, so that the result depends on the files alone.
  */
 
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { PacketSource } from './capture/packet-source.ts';
 import { Exporter, type ExporterOptions } from './export/exporter.ts';
 import type { Message, MessageTransport, Session } from './export/message.ts';
 import type { FlowRecord } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
+import type { PacketView } from './packet/packet-view.ts';
 
 /** How often expiry, flushing and template refresh look at the clock. */
 const TICK_MILLISECONDS = 25;
+/** Flows that end in one turn of the event loop, at the end. */
+const FLOWS_A_TURN = 8192;
 /** A file waits for a transport with more Messages queued than this. */
 const CONGESTED_MESSAGES = 1024;
 
@@ -45,10 +49,12 @@ export interface Outlet
 export interface ProbeOptions
   extends Pick<
     MeterOptions,
-    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed' | 'isOwnExport'
+    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed'
   > {
   readonly sources: readonly PacketSource[];
   readonly live: boolean;
+  /** Where outgoing packets are captured: knows Weir's own, which are not metered. */
+  readonly ownExport?: { refresh(): void; matches(view: PacketView): boolean } | undefined;
   readonly outlets: readonly Outlet[];
   /** Unix and monotonic milliseconds. */
   readonly clocks: { readonly unix: () => number; readonly monotonic: () => number };
@@ -74,10 +80,12 @@ export class Probe {
   constructor(options: ProbeOptions) {
     this.#options = options;
     const exporters: Exporter[] = [];
+    const { ownExport } = options;
     this.meter = new Meter(
       {
         ...options,
         clock: options.live ? 'monotonic' : 'packet',
+        isOwnExport: ownExport === undefined ? undefined : (view) => ownExport.matches(view),
         monotonicMilliseconds: options.clocks.monotonic,
       },
       {
@@ -89,7 +97,7 @@ export class Probe {
     );
     this.exports = options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) }));
     exporters.push(...this.exports.map(({ exporter }) => exporter));
-    this.meter.congestion = () => this.#whenThereIsRoom();
+    if (!options.live) this.meter.congestion = () => this.#whenThereIsRoom();
   }
 
   /** Resolves when every source has come to its end: never, when live, but for errors. */
@@ -116,8 +124,13 @@ export class Probe {
     const end = clocks.monotonic() + withinMilliseconds;
     await Promise.all(sources.map((source) => source.stop()));
     void this.meter.endBatch();
-    this.meter.endAll();
     this.#startTransports();
+    while (this.meter.endSome(FLOWS_A_TURN)) {
+      const left = end - clocks.monotonic();
+      // The table may hold more than the queues: let them drain, as long as there is time.
+      if (left > 0)
+        await Promise.race([this.#whenThereIsRoom(), setTimeoutPromise(left, undefined, { ref: false })]);
+    }
     for (const { exporter } of this.exports) {
       exporter.flush();
       exporter.refresh();
@@ -161,6 +174,7 @@ export class Probe {
   }
 
   #tick(): void {
+    this.#options.ownExport?.refresh();
     this.meter.expire();
     const now = this.#options.clocks.monotonic();
     for (const { exporter } of this.exports) exporter.tick(now);
@@ -187,9 +201,9 @@ export class Probe {
     for (const { outlet, exporter } of this.exports) outlet.transport.start(exporter);
   }
 
-  /** Asked after each batch: a file waits while a way out is congested, a live source does not. */
+  /** Resolves when no way out is congested. Files wait for it after each batch; a live source never does. */
   #whenThereIsRoom(): Promise<void> | undefined {
-    if (this.#options.live) return undefined;
+    if (!this.#isOut) return undefined;
     // A transport that stalls gives up waiting by itself: it must not hold up the others.
     const waits = this.exports.flatMap(({ outlet }) => outlet.transport.whenBelow(CONGESTED_MESSAGES) ?? []);
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);

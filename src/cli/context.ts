@@ -22,4 +22,6 @@ export interface CommandContext {
   readonly log: Log;
   /** Aborted at the first SIGINT, SIGTERM or SIGHUP, and when nobody reads standard output any more. */
   readonly signal: AbortSignal;
+  /** Of the package. */
+  readonly version: string;
 }

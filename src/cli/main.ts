@@ -42,6 +42,7 @@ const context: CommandContext = {
   color: wantsColor(env, stdout.isTTY === true),
   log,
   signal: stopping.signal,
+  version: version(),
 };
 
 stopAtSignals();
@@ -53,7 +54,10 @@ try {
   const columns = Math.min(stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS);
   endWith(await dispatch(parseArguments(process.argv.slice(2), version(), columns), context));
 } catch (error) {
-  endWith(report(error));
+  const code = report(error);
+  // A fault may have left timers and sockets behind, which would keep the process alive.
+  if (!(error instanceof UserError)) process.exit(code);
+  endWith(code);
 }
 log.flush();
 

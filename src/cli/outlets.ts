@@ -17,6 +17,9 @@ const IPV6_UDP_HEADERS = 48;
 const TEMPLATE_REFRESH_MESSAGES = 4096;
 /** Datagrams that may leave at once after a pause: a quarter of a collector's default socket buffer. */
 const BURST_DATAGRAMS = 32;
+/** Records of IPv6 with `--fields full` in a message of 1452 octets. */
+const FEWEST_RECORDS = 10;
+const SPARE_MESSAGES = 1024;
 /** An error that repeats is told at most this often. */
 const LOG_INTERVAL_SECONDS = 30;
 
@@ -26,10 +29,12 @@ export interface CollectorOutlet extends Outlet {
 }
 
 export function collectorOutlets(config: EffectiveConfig, log: Log): CollectorOutlet[] {
-  return config.collectors.map((collector) => collectorOutlet(collector, log));
+  // A whole table that expires at once fits a queue: no message holds fewer records than this, but at small MTUs.
+  const maxQueuedMessages = SPARE_MESSAGES + Math.ceil(config.maxFlows / FEWEST_RECORDS);
+  return config.collectors.map((collector) => collectorOutlet(collector, maxQueuedMessages, log));
 }
 
-function collectorOutlet(collector: CollectorConfig, log: Log): CollectorOutlet {
+function collectorOutlet(collector: CollectorConfig, maxQueuedMessages: number, log: Log): CollectorOutlet {
   const { url, protocol, host, port, source, mtu } = collector;
   const onEvent = (event: TransportEvent): void => {
     const logger = log.rateLimited(`${url} ${event.kind}`, LOG_INTERVAL_SECONDS);
@@ -50,7 +55,7 @@ function collectorOutlet(collector: CollectorConfig, log: Log): CollectorOutlet 
       // Once a connection is enough (RFC 7011 §8.4 asks for repetition over UDP only).
       templateRefreshMilliseconds: 0,
       templateRefreshMessages: 0,
-      transport: new TcpTransport<Message>({ host, port, source, onEvent }),
+      transport: new TcpTransport<Message>({ host, port, source, maxQueuedMessages, onEvent }),
     };
   }
   return {
@@ -63,6 +68,7 @@ function collectorOutlet(collector: CollectorConfig, log: Log): CollectorOutlet 
       source,
       datagramsPerSecond: collector.datagramsPerSecond,
       burst: BURST_DATAGRAMS,
+      maxQueuedMessages,
       onEvent,
     }),
   };

@@ -37,14 +37,16 @@ export class OwnExport {
   /** Learns the sessions anew: addresses and ports change when a collector moves or a connection breaks. */
   refresh(): void {
     const now = this.#endpoints();
-    if (now.length === this.#known.length && now.every((endpoints, i) => same(endpoints, this.#known[i]!))) return;
+    if (now.length === this.#known.length && now.every((endpoints, i) => same(endpoints, this.#known[i]!)))
+      return;
     this.#known = now;
     this.#patterns = now.map((session) => ({
       protocolIdentifier: session.protocolIdentifier,
       localPort: session.localPort,
       remotePort: session.remotePort,
       addresses: new Int32Array(
-        Uint8Array.from([...addressOctets(session.localAddress), ...addressOctets(session.remoteAddress)]).buffer,
+        Uint8Array.from([...addressOctets(session.localAddress), ...addressOctets(session.remoteAddress)])
+          .buffer,
       ),
     }));
   }

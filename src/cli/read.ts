@@ -1,6 +1,7 @@
 /** `weir read`: capture files through the whole line. */
 
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { PcapFileSource } from '../capture/pcap-file.ts';
 import type { EffectiveConfig } from '../config/load.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
@@ -18,6 +19,17 @@ import { probeSettings } from './settings.ts';
 const DRAIN_MILLISECONDS = 60_000;
 /** … but not after SIGINT or SIGTERM. */
 const INTERRUPTED_DRAIN_MILLISECONDS = 5000;
+
+/** Octets of all files; undefined where one is no regular file, and nobody knows. */
+function totalOctets(files: readonly string[]): number | undefined {
+  let total = 0;
+  for (const file of files) {
+    const status = file === '-' ? undefined : statSync(file, { throwIfNoEntry: false });
+    if (status?.isFile() !== true) return undefined;
+    total += status.size;
+  }
+  return total;
+}
 
 /** Resolves to the exit code: 1 if a file could not be read to its end or a record was not sent. */
 export async function read(
@@ -50,7 +62,7 @@ export async function read(
   const progress = new ReadProgress({
     output: stderr,
     color,
-    totalOctets: undefined,
+    totalOctets: totalOctets(files),
     state: () => ({
       octets: sources.reduce((sum, source) => sum + source.octetsRead, 0),
       packets: meter.capturedPackets,
@@ -64,11 +76,17 @@ export async function read(
   });
   log.repaint(progress);
   progress.start();
-  await probe.start();
-  await Promise.race([probe.finished, interrupted]);
-  progress.stop();
-  log.repaint(undefined);
-  await probe.stop(signal.aborted ? INTERRUPTED_DRAIN_MILLISECONDS : DRAIN_MILLISECONDS);
+  try {
+    await probe.start();
+    await Promise.race([probe.finished, interrupted]);
+  } finally {
+    progress.stop();
+    log.repaint(undefined);
+    const drained = probe.stop(DRAIN_MILLISECONDS);
+    // Whoever interrupts wants an end soon, also of the draining.
+    const soon = interrupted.then(() => probe.stop(INTERRUPTED_DRAIN_MILLISECONDS));
+    await Promise.race([drained, soon]);
+  }
 
   if (summary !== undefined) {
     const ignored = new Map(IGNORED_REASONS.map((reason, i) => [reason as string, meter.ignoredPackets[i]!]));

@@ -3,14 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import type { PacketSource } from '../capture/packet-source.ts';
 import type { EffectiveConfig } from '../config/load.ts';
-import { type MetricsServer, startMetrics } from './metrics.ts';
-import { OwnExport } from '../own-export.ts';
 import { type Outlet, Probe } from '../probe.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, UserError } from './errors.ts';
 import { FlowTableView } from './flow-table-view.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
+import { type RunningMetrics, startMetrics } from './metrics.ts';
 import { type CollectorOutlet, collectorOutlets } from './outlets.ts';
+import { OwnExport } from './own-export.ts';
 import { reportTotals } from './report.ts';
 import { probeSettings } from './settings.ts';
 import { liveSources } from './sources.ts';
@@ -32,7 +32,7 @@ export async function run(context: CommandContext, config: EffectiveConfig): Pro
     live: true,
     outlets: [...collectors, ...outlets],
     clocks: { unix: Date.now, monotonic: () => performance.now() },
-    isOwnExport: ownExport(config, collectors),
+    ownExport: ownExport(config, collectors),
     onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
     onSourceError(error) {
       failures++;
@@ -40,9 +40,16 @@ export async function run(context: CommandContext, config: EffectiveConfig): Pro
     },
   });
 
-  let metrics: MetricsServer | undefined;
+  let metrics: RunningMetrics | undefined;
   try {
-    metrics = await startMetrics(config, sources, probe, collectors);
+    metrics = await startMetrics(
+      config.metrics,
+      config.interfaces,
+      sources,
+      probe,
+      collectors,
+      context.version,
+    );
     await probe.start();
   } catch (error) {
     await metrics?.stop();
@@ -55,8 +62,8 @@ export async function run(context: CommandContext, config: EffectiveConfig): Pro
     collectors: config.collectors.map(({ url }) => url),
     ...(metrics === undefined ? {} : { metrics: metrics.url }),
   });
-  view?.start();
   if (view !== undefined) log.repaint(view);
+  view?.start();
 
   const asked = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -92,8 +99,7 @@ function localView(
 }
 
 /** A router that counts what comes in never sees its own datagrams; on the way out, and on loopback, it does. */
-function ownExport(config: EffectiveConfig, collectors: readonly CollectorOutlet[]): Probe.Predicate | undefined {
+function ownExport(config: EffectiveConfig, collectors: readonly CollectorOutlet[]): OwnExport | undefined {
   if (config.direction === 'ingress' && !config.interfaces.includes('lo')) return undefined;
-  const own = new OwnExport(() => collectors.map(({ transport }) => transport.endpoints));
-  return (view) => own.matches(view);
+  return new OwnExport(() => collectors.flatMap(({ transport }) => transport.endpoints ?? []));
 }

@@ -61,6 +61,9 @@ export interface ExporterOptions {
 const FLUSH_MILLISECONDS = 100;
 const TICK_MILLISECONDS = 25;
 
+/** Messages whose memory is kept for the next ones: 1.5 MB. After a burst the rest is let go. */
+const MOST_POOLED = 1024;
+
 /** Flow Records and what they carry. */
 export interface RecordCounts {
   records: number;
@@ -189,7 +192,7 @@ export class Exporter implements RecordReceiver, Session<Message> {
       this.messagesSent++;
       this.messageOctetsSent += message.bytes.length;
     }
-    this.#pool.push(message as PooledMessage);
+    if (this.#pool.length < MOST_POOLED) this.#pool.push(message as PooledMessage);
   }
 
   #makeFormat(): Format {

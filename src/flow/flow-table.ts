@@ -114,6 +114,7 @@ export class FlowTable {
   #used = 0;
   #tick = 0;
   #evictionCursor = 0;
+  #endCursor = 0;
 
   constructor(options: FlowTableOptions) {
     this.layout = options.layout;
@@ -238,14 +239,24 @@ export class FlowTable {
     this.#leave(victim, FlowEndReason.LACK_OF_RESOURCES);
   }
 
-  /** Ends every flow: at shutdown or at the end of a file (flowEndReason 4, or 3 where the flow had ended). */
-  endAll(): void {
-    for (let slot = 0; slot < this.#used; slot++) {
+  /**
+   * Ends flows, at shutdown or at the end of a file: flowEndReason 4, or 3 where the flow had ended. Whoever
+   * calls it may let others have their turn in between.
+   * @param most flows to end in this call
+   * @returns flows ended; fewer than `most`: the table is empty
+   */
+  endSome(most: number): number {
+    let count = 0;
+    while (this.#endCursor < this.#used && count < most) {
+      const slot = this.#endCursor++;
       const state = this.words[slot * this.#stride + FLAGS]!;
       if ((state & LIVE) === 0) continue;
       this.#wheel.unlink(slot);
       this.#leave(slot, (state & ENDED) !== 0 ? FlowEndReason.END_OF_FLOW : FlowEndReason.FORCED_END);
+      count++;
     }
+    if (count < most) this.#endCursor = 0;
+    return count;
   }
 
   /** Packets and octets in the records that are open, added up one by one: for tests and checks, not for scrapes. */

@@ -219,7 +219,14 @@ export class Meter implements FrameReceiver {
 
   /** Ends every flow and hands on its record. */
   endAll(): void {
-    for (const table of this.tables) table.endAll();
+    while (this.endSome(1024));
+  }
+
+  /** Ends up to `most` flows. @returns true if some are left */
+  endSome(most: number): boolean {
+    let left = most;
+    for (const table of this.tables) left -= table.endSome(left);
+    return left <= 0;
   }
 
   #ignore(reason: number, packets: number, octets: number): void {

@@ -16,6 +16,7 @@ async function errorOf(args: string[]): Promise<UserError> {
     isTerminal: false,
     color: false,
     log: createLog({ write: t.fail, isTerminal: false, color: false, debug: true, nowMilliseconds: () => 0 }),
+    version: '0.0.0',
     signal: new AbortController().signal,
   };
   try {

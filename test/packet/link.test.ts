@@ -73,6 +73,11 @@ const IN_ETHERNET: Row[] = [
     fields: ethernet4,
   },
   {
+    what: 'the greatest length that is one',
+    bytes: `${MACS} 05 dc aa aa 03 00 00 00 08 00 ${IPV4_UDP}`,
+    fields: ethernet4,
+  },
+  {
     what: 'LLC/SNAP with a tag within',
     bytes: `${MACS} 00 28 aa aa 03 00 00 00 81 00 00 0a 86 dd ${IPV6_UDP}`,
     fields: { ...ethernet6, vlanId: 10 },

@@ -1,0 +1,151 @@
+/** The metrics of `run`: the line's plain counters, put together for the registry, behind an HTTP server. */
+
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+import type { PacketSource } from '../capture/packet-source.ts';
+import { FLOW_END_REASON_NAMES } from '../flow/meter.ts';
+import { LoopLag } from '../metrics/loop-lag.ts';
+import { buildRegistry } from '../metrics/registry.ts';
+import { MetricsServer } from '../metrics/server.ts';
+import type { CaptureMetrics, CollectorMetrics, MeterMetrics } from '../metrics/sources.ts';
+import type { Probe } from '../probe.ts';
+import type { CollectorOutlet } from './outlets.ts';
+
+export interface RunningMetrics {
+  /** Where Prometheus scrapes. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * @param endpoint where to listen; undefined: off
+ * @param interfaces the names, in the order of `sources`
+ */
+export async function startMetrics(
+  endpoint: { readonly host: string; readonly port: number } | undefined,
+  interfaces: readonly string[],
+  sources: readonly PacketSource[],
+  probe: Probe,
+  outlets: readonly CollectorOutlet[],
+  version: string,
+): Promise<RunningMetrics | undefined> {
+  if (endpoint === undefined) return undefined;
+  const captures = sources.map((source, i) => captureMetrics(interfaces[i]!, source));
+  const collectors = outlets.map((outlet) => collectorMetrics(outlet, probe));
+  const loopLag = new LoopLag();
+  const registry = buildRegistry({
+    captures,
+    meter: meterMetrics(probe),
+    collectors,
+    program: {
+      version,
+      nodeVersion: process.version,
+      startTimeSeconds: performance.timeOrigin / 1000,
+      memoryUsage: () => process.memoryUsage(),
+      cpuUsage: () => process.cpuUsage(),
+    },
+    loopLag,
+  });
+  const server = new MetricsServer({
+    address: endpoint.host,
+    port: endpoint.port,
+    registry,
+    captures,
+    collectors,
+  });
+  const bound = await server.start();
+  loopLag.start();
+  const host = bound.address.includes(':') ? `[${bound.address}]` : bound.address;
+  return {
+    url: `http://${host}:${bound.port}/metrics`,
+    async stop() {
+      loopLag.stop();
+      await server.stop();
+    },
+  };
+}
+
+function captureMetrics(name: string, source: PacketSource): CaptureMetrics {
+  return {
+    interface: name,
+    counters: source.counters,
+    get capturing() {
+      return source.capturing;
+    },
+    refreshCounters: () => source.refreshCounters(),
+  };
+}
+
+function meterMetrics({ meter }: Probe): MeterMetrics {
+  const endedBy = (reason: number): number => meter.tables[0].ended[reason]! + meter.tables[1].ended[reason]!;
+  return {
+    get capturedPackets() {
+      return meter.capturedPackets;
+    },
+    get capturedOctets() {
+      return meter.capturedOctets;
+    },
+    get meteredPackets() {
+      return meter.meteredPackets;
+    },
+    get meteredOctets() {
+      return meter.meteredOctets;
+    },
+    ignoredPackets: meter.ignoredPackets,
+    ignoredOctets: meter.ignoredOctets,
+    get flowsActive() {
+      return meter.flows;
+    },
+    maxFlows: meter.maxFlows,
+    get flowsCreated() {
+      return meter.tables[0].created + meter.tables[1].created;
+    },
+    get flowsEnded() {
+      return Object.fromEntries(FLOW_END_REASON_NAMES.map((name, reason) => [name, endedBy(reason)]));
+    },
+    get recordsExported() {
+      return meter.records.reduce((sum, n) => sum + n, 0);
+    },
+    get inTablePackets() {
+      return meter.meteredPackets - meter.recordedPackets;
+    },
+    get inTableOctets() {
+      return meter.meteredOctets - meter.recordedOctets;
+    },
+  };
+}
+
+function collectorMetrics(outlet: CollectorOutlet, probe: Probe): CollectorMetrics {
+  const { exporter } = probe.exports.find((each) => each.outlet === outlet)!;
+  const { transport } = outlet;
+  return {
+    url: outlet.name,
+    protocol: outlet.protocol,
+    get state() {
+      return transport.state;
+    },
+    sent: exporter.sent,
+    get queued() {
+      return exporter.queued;
+    },
+    notSent: exporter.notSent,
+    get messagesSent() {
+      return exporter.messagesSent;
+    },
+    get messageOctetsSent() {
+      return exporter.messageOctetsSent;
+    },
+    get templatesSent() {
+      return exporter.templatesSent;
+    },
+    get sendErrors() {
+      return transport.counters.sendErrors;
+    },
+    get resolutions() {
+      return transport.counters.resolutions;
+    },
+    get sessions() {
+      return transport.counters.sessions;
+    },
+  };
+}

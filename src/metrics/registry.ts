@@ -1,0 +1,47 @@
+/**
+ * The registry of all metrics. Nothing is kept in it: every scrape reads the stages' numbers anew, all in
+ * one turn of the event loop, so that the two identities of conservation hold within a scrape:
+ *
+ *   captured = metered + Σ ignored        metered = Σ sent + Σ queued + in the table + Σ not sent, a collector
+ *
+ * Names follow https://prometheus.io/docs/practices/naming/; that is why octets are called bytes in them.
+ */
+import { Counter, Gauge, Registry } from 'prom-client';
+import { collectorMetrics } from './collector-metrics.ts';
+import type { Definition } from './definition.ts';
+import { captureMetrics, meterMetrics } from './line-metrics.ts';
+import { processMetrics } from './process-metrics.ts';
+import type { MetricSources } from './sources.ts';
+
+/** A registry whose `metrics()` reads the sources. */
+export function buildRegistry(sources: MetricSources): Registry {
+  const registry = new Registry();
+  for (const definition of [
+    ...captureMetrics(sources),
+    ...meterMetrics(sources),
+    ...collectorMetrics(sources),
+    ...processMetrics(sources),
+  ]) {
+    add(registry, definition);
+  }
+  return registry;
+}
+
+function add(registry: Registry, { kind, name, help, labels = [], read }: Definition): void {
+  const common = { name, help, labelNames: [...labels], registers: [registry] };
+  // prom-client's counters can only be increased: from zero, at each scrape, by what the stage has counted.
+  if (kind === 'counter') {
+    const counter: Counter = new Counter({
+      ...common,
+      collect: () => {
+        counter.reset();
+        read((value, of = {}) => counter.inc(of, value));
+      },
+    });
+  } else {
+    const gauge: Gauge = new Gauge({
+      ...common,
+      collect: () => read((value, of = {}) => gauge.set(of, value)),
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/** What the metrics are read from at a scrape: plain numbers that the stages keep. `cli/` puts them together. */
+import type { CaptureCounters, PacketSource } from '../capture/packet-source.ts';
+import type { TransportState } from '../transport/session.ts';
+
+/** One interface that packets come from. */
+export interface CaptureMetrics extends Pick<PacketSource, 'counters' | 'capturing' | 'refreshCounters'> {
+  /** Its name. */
+  readonly interface: string;
+  readonly counters: Readonly<CaptureCounters>;
+}
+
+/** The Metering Process. Octets are IP octets. */
+export interface MeterMetrics {
+  readonly capturedPackets: number;
+  readonly capturedOctets: number;
+  readonly meteredPackets: number;
+  readonly meteredOctets: number;
+  /** By the index into IGNORED_REASONS. */
+  readonly ignoredPackets: ArrayLike<number>;
+  readonly ignoredOctets: ArrayLike<number>;
+  readonly flowsActive: number;
+  readonly maxFlows: number;
+  readonly flowsCreated: number;
+  /** By the reason's name: idle_timeout, active_timeout, end_of_flow, forced_end, lack_of_resources. */
+  readonly flowsEnded: Readonly<Record<string, number>>;
+  readonly recordsExported: number;
+  /** Metered, and in no record yet. */
+  readonly inTablePackets: number;
+  readonly inTableOctets: number;
+}
+
+/** Flow Records and what they carry. */
+export interface RecordMetrics {
+  readonly records: number;
+  readonly packets: number;
+  readonly octets: number;
+}
+
+/** The way to one Collector. */
+export interface CollectorMetrics {
+  /** Its URL, without secrets. */
+  readonly url: string;
+  readonly protocol: string;
+  readonly state: TransportState;
+  readonly sent: RecordMetrics;
+  readonly queued: RecordMetrics;
+  /** By reason. */
+  readonly notSent: Iterable<readonly [reason: string, lost: RecordMetrics]>;
+  readonly messagesSent: number;
+  readonly messageOctetsSent: number;
+  /** Times that templates and options data were sent. */
+  readonly templatesSent: number;
+  readonly sendErrors: number;
+  readonly resolutions: number;
+  /** Transport Sessions begun: the reconnects, and the first. */
+  readonly sessions: number;
+}
+
+/** The program itself; `cli/` hands over what `process` knows. */
+export interface ProgramMetrics {
+  readonly version: string;
+  readonly nodeVersion: string;
+  /** Unix time. */
+  readonly startTimeSeconds: number;
+  /** Octets, as process.memoryUsage(). */
+  memoryUsage(): {
+    readonly rss: number;
+    readonly heapTotal: number;
+    readonly heapUsed: number;
+    readonly external: number;
+  };
+  /** Microseconds, as process.cpuUsage(). */
+  cpuUsage(): { readonly user: number; readonly system: number };
+}
+
+/** How late the event loop was since it was asked last, in seconds. */
+export interface LoopLagMetrics {
+  take(): { readonly mean: number; readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+export interface MetricSources {
+  readonly captures: readonly CaptureMetrics[];
+  readonly meter: MeterMetrics;
+  readonly collectors: readonly CollectorMetrics[];
+  readonly program: ProgramMetrics;
+  readonly loopLag: LoopLagMetrics;
+}

@@ -1,0 +1,101 @@
+/** Weir, run as its users run it, or in this process where that would take too many processes. */
+
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { PcapFileSource } from '../../src/capture/pcap-file.ts';
+import { localOutlet } from '../../src/cli/local-collector.ts';
+import { recordToJson } from '../../src/collect/json.ts';
+import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
+import { Probe } from '../../src/probe.ts';
+import { DEFAULTS, type OracleOptions, type OracleRecord } from '../oracle/oracle.ts';
+
+/** The built program. */
+export const WEIR = resolve(import.meta.dirname, '../../src/cli/main.js');
+
+/** As flags of `weir read`. */
+export function asFlags(options: Partial<OracleOptions>): string[] {
+  const { activeMilliseconds, idleMilliseconds, fields } = { ...DEFAULTS, ...options };
+  return [
+    ['--active-timeout', `${activeMilliseconds / 1000}`],
+    ['--idle-timeout', `${idleMilliseconds / 1000}`],
+    ['--fields', fields],
+  ].flat();
+}
+
+export interface WeirRun {
+  readonly code: number;
+  /** Standard output, parsed. */
+  readonly records: OracleRecord[];
+  /** Standard error's JSON lines, parsed. */
+  readonly log: Record<string, unknown>[];
+}
+
+/** Runs `weir` to its end. */
+export async function weir(...args: string[]): Promise<WeirRun> {
+  return new Promise((resolve) => {
+    const options = { timeout: 50_000, maxBuffer: 256 * 1024 * 1024 };
+    execFile(process.execPath, [WEIR, ...args], options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ code, records: jsonLines(stdout), log: jsonLines(stderr) });
+    });
+  });
+}
+
+/** Text of JSON lines, parsed. */
+export function jsonLines<T>(text: string): T[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
+}
+
+export interface ReadHere {
+  readonly records: OracleRecord[];
+  readonly meteredPackets: number;
+  readonly meteredOctets: number;
+  /** By reason, those that occurred. */
+  readonly ignored: Map<string, number>;
+  /** What went wrong with the file. */
+  readonly errors: string[];
+}
+
+/** `weir read --json PATHS` without a process: the same line of stages, the same text, parsed again. */
+export async function readHere(
+  paths: readonly string[],
+  options: Partial<OracleOptions> = {},
+): Promise<ReadHere> {
+  const { activeMilliseconds, idleMilliseconds, fields } = { ...DEFAULTS, ...options };
+  const records: OracleRecord[] = [];
+  const errors: string[] = [];
+  const sink = {
+    record: (record: Parameters<typeof recordToJson>[0]) => {
+      records.push(JSON.parse(recordToJson(record)));
+    },
+    written: () => undefined,
+  };
+  const probe = new Probe({
+    activeTimeoutMilliseconds: activeMilliseconds,
+    idleTimeoutMilliseconds: idleMilliseconds,
+    maxFlows: 65_536,
+    fields,
+    seed: [1, 2],
+    sources: paths.map((path) => new PcapFileSource({ path })),
+    live: false,
+    outlets: [localOutlet(sink, 1)],
+    clocks: { unix: Date.now, monotonic: () => performance.now() },
+    onNotice: (_, text) => errors.push(text),
+    onSourceError: (error) => errors.push(String(error)),
+  });
+  await probe.start();
+  await probe.finished;
+  await probe.stop(10_000);
+  const { meteredPackets, meteredOctets, ignoredPackets } = probe.meter;
+  const ignored = IGNORED_REASONS.map((reason, i) => [reason, ignoredPackets[i]!] as const);
+  return {
+    records,
+    meteredPackets,
+    meteredOctets,
+    ignored: new Map(ignored.filter(([, n]) => n > 0)),
+    errors,
+  };
+}

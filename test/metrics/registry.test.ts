@@ -1,0 +1,144 @@
+import { spawnSync } from 'node:child_process';
+import t from 'tap';
+import { LoopLag } from '../../src/metrics/loop-lag.ts';
+import { buildRegistry } from '../../src/metrics/registry.ts';
+import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
+import { testSources } from './sources.ts';
+
+/** The samples of a scrape: `name{label="value"}` → number. */
+function samples(text: string): Map<string, number> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+}
+
+/** Σ of the samples whose names begin so. */
+function sum(all: Map<string, number>, prefix: string): number {
+  return [...all].filter(([name]) => name.startsWith(prefix)).reduce((total, [, value]) => total + value, 0);
+}
+
+t.test('a scrape reads every number of the sources, and reads it anew', async (t) => {
+  const sources = testSources();
+  const registry = buildRegistry(sources);
+  const first = samples(await registry.metrics());
+  const expected: Record<string, number> = {
+    'weir_capture_up{interface="eth0"}': 1,
+    'weir_capture_up{interface="eth1"}': 0,
+    'weir_capture_frames_total{interface="eth0"}': 900,
+    'weir_capture_kernel_dropped_packets_total{interface="eth0"}': 7, // refreshed before it is read
+    'weir_capture_ring_freezes_total{interface="eth1"}': 2,
+    weir_captured_packets_total: 1000,
+    weir_captured_bytes_total: 100_000,
+    weir_metered_packets_total: 990,
+    weir_metered_bytes_total: 99_900,
+    'weir_ignored_packets_total{reason="not_ip"}': 6,
+    'weir_ignored_packets_total{reason="bad_ip_length"}': 4,
+    'weir_ignored_bytes_total{reason="bad_ip_length"}': 100,
+    weir_flows: 12,
+    weir_flows_limit: 1_048_576,
+    weir_flows_created_total: 52,
+    'weir_flows_ended_total{reason="idle_timeout"}': 30,
+    'weir_flows_ended_total{reason="lack_of_resources"}': 10,
+    weir_flow_records_total: 70,
+    weir_flow_table_packets: 90,
+    weir_flow_table_bytes: 9_900,
+    'weir_collector_info{collector="ipfix://c.example:4739",protocol="ipfix"}': 1,
+    'weir_collector_state{collector="ipfix://c.example:4739",state="sending"}': 0,
+    'weir_collector_state{collector="ipfix://c.example:4739",state="failing"}': 1,
+    'weir_collector_sent_records_total{collector="ipfix://c.example:4739"}': 40,
+    'weir_collector_sent_packets_total{collector="ipfix://c.example:4739"}': 500,
+    'weir_collector_sent_bytes_total{collector="ipfix://c.example:4739"}': 50_000,
+    'weir_collector_queued_records{collector="ipfix://c.example:4739"}': 20,
+    'weir_collector_queued_packets{collector="ipfix://c.example:4739"}': 300,
+    'weir_collector_queued_bytes{collector="ipfix://c.example:4739"}': 30_000,
+    'weir_collector_not_sent_records_total{collector="ipfix://c.example:4739",reason="queue_full"}': 8,
+    'weir_collector_not_sent_packets_total{collector="ipfix://c.example:4739",reason="refused"}': 20,
+    'weir_collector_not_sent_bytes_total{collector="ipfix://c.example:4739",reason="refused"}': 2_000,
+    'weir_collector_messages_total{collector="ipfix://c.example:4739"}': 5,
+    'weir_collector_message_bytes_total{collector="ipfix://c.example:4739"}': 6_000,
+    'weir_collector_template_refreshes_total{collector="ipfix://c.example:4739"}': 3,
+    'weir_collector_send_errors_total{collector="ipfix://c.example:4739"}': 4,
+    'weir_collector_resolutions_total{collector="ipfix://c.example:4739"}': 9,
+    'weir_collector_sessions_total{collector="ipfix://c.example:4739"}': 2,
+    'weir_build_info{version="1.2.3",node_version="v20.20.2"}': 1,
+    process_start_time_seconds: 1_790_000_000,
+    process_cpu_seconds_total: 1.75,
+    process_resident_memory_bytes: 60_000_000,
+    nodejs_heap_size_used_bytes: 8_000_000,
+    nodejs_heap_size_total_bytes: 10_000_000,
+    nodejs_external_memory_bytes: 2_000_000,
+    nodejs_eventloop_lag_mean_seconds: 0.001,
+    nodejs_eventloop_lag_p50_seconds: 0.002,
+    nodejs_eventloop_lag_p99_seconds: 0.003,
+    nodejs_eventloop_lag_max_seconds: 0.004,
+  };
+  for (const [name, value] of Object.entries(expected)) t.equal(first.get(name), value, name);
+  t.equal(sum(first, 'weir_ignored_packets_total'), 10);
+  const reasons = [...first.keys()].filter((name) => name.startsWith('weir_ignored_packets_total')).length;
+  t.equal(reasons, IGNORED_REASONS.length, 'every reason is there from the start');
+  const families = new Set([...first.keys()].map((name) => name.replace(/\{.*/, '')));
+  const named = new Set(Object.keys(expected).map((name) => name.replace(/\{.*/, '')));
+  t.same([...families].sort(), [...named].sort(), 'and this test knows every metric');
+
+  sources.meter.capturedPackets++;
+  sources.meter.flowsActive--;
+  const second = samples(await registry.metrics());
+  t.equal(second.get('weir_captured_packets_total'), 1001);
+  t.equal(second.get('weir_flows'), 11);
+  t.equal(second.get('weir_metered_packets_total'), 990, 'what has not moved is not added up');
+});
+
+t.test('both identities of conservation hold within a scrape while everything moves', async (t) => {
+  const sources = testSources();
+  const registry = buildRegistry(sources);
+  const scrape = registry.metrics();
+  // The stages go on while the text is put together.
+  sources.meter.capturedPackets += 5;
+  sources.collectors[0]!.sent = { records: 41, packets: 503, octets: 50_300 };
+  const all = samples(await scrape);
+  for (const unit of ['packets', 'bytes']) {
+    t.equal(
+      all.get(`weir_captured_${unit}_total`),
+      all.get(`weir_metered_${unit}_total`)! + sum(all, `weir_ignored_${unit}_total`),
+      `captured ${unit}`,
+    );
+    t.equal(
+      all.get(`weir_metered_${unit}_total`),
+      sum(all, `weir_collector_sent_${unit}_total`) +
+        sum(all, `weir_collector_queued_${unit}`) +
+        sum(all, `weir_collector_not_sent_${unit}_total`) +
+        all.get(`weir_flow_table_${unit}`)!,
+      `metered ${unit}`,
+    );
+  }
+});
+
+const noPromtool =
+  spawnSync('promtool', ['--version']).error !== undefined &&
+  'promtool is not installed (Debian: prometheus)';
+
+t.test('promtool finds nothing to complain of', { skip: noPromtool }, async (t) => {
+  const input = await buildRegistry(testSources()).metrics();
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+  t.equal(`${stdout}${stderr}`, '');
+  t.equal(status, 0);
+});
+
+t.test('the event loop’s lag: none before the start, and what a busy turn cost after it', async (t) => {
+  const lag = new LoopLag();
+  const none = { mean: 0, p50: 0, p99: 0, max: 0 };
+  t.same(lag.take(), none);
+  lag.start();
+  t.teardown(() => lag.stop());
+  const ticks = () => new Promise((resolve) => setTimeout(resolve, 150)); // of its timer, several
+  await ticks();
+  const idle = lag.take();
+  await ticks();
+  t.ok(idle.p50 < 0.02, `an idle loop shows as ${idle.p50} s, without the interval of the timer`);
+  const end = performance.now() + 150;
+  while (performance.now() < end);
+  await ticks();
+  const { max } = lag.take();
+  t.ok(max > 0.1 && max < 10, `a turn of 150 ms shows as ${max} s`);
+  lag.stop();
+  t.same(lag.take(), none);
+});

@@ -1,0 +1,88 @@
+/** Sources of metrics with numbers that satisfy both identities of conservation. */
+import type { LoopLagMetrics, MeterMetrics, MetricSources } from '../../src/metrics/sources.ts';
+import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface TestSources extends MetricSources {
+  readonly captures: Mutable<MetricSources['captures'][number]>[];
+  readonly meter: Mutable<MeterMetrics>;
+  readonly collectors: Mutable<MetricSources['collectors'][number]>[];
+}
+
+export function testSources(): TestSources {
+  const eth0 = { frames: 900, kernelDroppedPackets: 0, ringFreezes: 0 };
+  const ignored = (counts: Record<string, number>) => IGNORED_REASONS.map((reason) => counts[reason] ?? 0);
+  const lag: LoopLagMetrics = { take: () => ({ mean: 0.001, p50: 0.002, p99: 0.003, max: 0.004 }) };
+  return {
+    captures: [
+      {
+        interface: 'eth0',
+        counters: eth0,
+        capturing: true,
+        refreshCounters: () => {
+          eth0.kernelDroppedPackets = 7;
+        },
+      },
+      {
+        interface: 'eth1',
+        counters: { frames: 100, kernelDroppedPackets: 1, ringFreezes: 2 },
+        capturing: false,
+        refreshCounters: () => {},
+      },
+    ],
+    meter: {
+      capturedPackets: 1000,
+      capturedOctets: 100_000,
+      meteredPackets: 990,
+      meteredOctets: 99_900,
+      ignoredPackets: ignored({ not_ip: 6, bad_ip_length: 4 }),
+      ignoredOctets: ignored({ bad_ip_length: 100 }),
+      flowsActive: 12,
+      maxFlows: 1_048_576,
+      flowsCreated: 52,
+      flowsEnded: {
+        idle_timeout: 30,
+        active_timeout: 0,
+        end_of_flow: 0,
+        forced_end: 0,
+        lack_of_resources: 10,
+      },
+      recordsExported: 70,
+      inTablePackets: 90,
+      inTableOctets: 9_900,
+    },
+    collectors: [
+      {
+        url: 'ipfix://c.example:4739',
+        protocol: 'ipfix',
+        state: 'failing',
+        sent: { records: 40, packets: 500, octets: 50_000 },
+        queued: { records: 20, packets: 300, octets: 30_000 },
+        notSent: new Map([
+          ['queue_full', { records: 8, packets: 80, octets: 8_000 }],
+          ['refused', { records: 2, packets: 20, octets: 2_000 }],
+        ]),
+        messagesSent: 5,
+        messageOctetsSent: 6_000,
+        templatesSent: 3,
+        sendErrors: 4,
+        resolutions: 9,
+        sessions: 2,
+      },
+    ],
+    program: {
+      version: '1.2.3',
+      nodeVersion: 'v20.20.2',
+      startTimeSeconds: 1_790_000_000,
+      memoryUsage: () => ({
+        rss: 60_000_000,
+        heapTotal: 10_000_000,
+        heapUsed: 8_000_000,
+        external: 2_000_000,
+      }),
+      cpuUsage: () => ({ user: 1_500_000, system: 250_000 }),
+    },
+    loopLag: lag,
+  };
+}

@@ -1,0 +1,321 @@
+/**
+ * The oracle reads a packet: link header, tags and labels, IPv4 or IPv6, the transport header. Addresses are text,
+ * and the packet is cut where the capture or the IP length ends, so that nothing behind that can be read.
+ */
+
+import type { CapturedFrame } from './capture.ts';
+
+export interface Packet {
+  readonly ipVersion: 4 | 6;
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly classOfService: number;
+  readonly ttl: number;
+  readonly octets: number;
+  /** The 12 bits below the data offset (RFC 9293 §3.1). */
+  readonly tcpFlags: number;
+  readonly flowLabel: number;
+  readonly isFragment: boolean;
+  readonly fragmentIdentification: number;
+  /** Of the VLAN tags, the outermost first. */
+  readonly vlans: readonly number[];
+  /** Label stack entries without their TTL, six hexadecimal digits each, the top one first. */
+  readonly labels: readonly string[];
+  /** Absent where the link has none. */
+  readonly macs: { readonly source: string; readonly destination: string } | undefined;
+}
+
+/** The names of src/packet/packet-view.ts's IGNORED_REASONS; 'own_export' is live capture's alone. */
+export type Reason =
+  | 'not_ip'
+  | 'truncated_link_header'
+  | 'unknown_link_type'
+  | 'truncated_ip_header'
+  | 'bad_ip_version'
+  | 'bad_ip_header_length'
+  | 'bad_ip_length';
+
+const ETHERTYPE_IPV4 = 0x0800;
+const ETHERTYPE_IPV6 = 0x86dd;
+const VLAN_ETHERTYPES = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300];
+const MPLS_ETHERTYPES = [0x8847, 0x8848];
+const ETHERTYPE_PPPOE_SESSION = 0x8864;
+/** An Ethernet type up to here is a length, and LLC follows (IEEE 802.3 §3.2.6). */
+const LARGEST_LENGTH = 1500;
+/** The SLL protocol type for LLC; smaller numbers than EtherTypes mean other things there. */
+const SLL_LLC = 0x0004;
+
+const ICMP = 1;
+const TCP = 6;
+const ICMPV6 = 58;
+/** TCP, UDP, DCCP, SCTP, UDP-Lite: source and destination port are the first four octets. */
+const PROTOCOLS_WITH_PORTS = [TCP, 17, 33, 132, 136];
+const HOP_BY_HOP = 0;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+/** IPv6 extension headers that are walked through (IANA); ESP, 50, is not: what follows it is encrypted. */
+const IPV6_EXTENSIONS = [HOP_BY_HOP, 43, FRAGMENT, AUTHENTICATION, 60, 135, 139, 140, 253, 254];
+/** A frame that holds more than this is a giant that an offload made; no length field can say how long it is. */
+const LARGEST_16_BITS = 65_535;
+
+/** Where the IP header begins, and what stands before it. */
+interface Link {
+  /** 4 or 6, as the link says; undefined: it does not say. */
+  readonly promised: 4 | 6 | undefined;
+  readonly offset: number;
+  readonly vlans: readonly number[];
+  readonly labels: readonly string[];
+  readonly macs?: Packet['macs'];
+}
+
+/** The packet, or why it cannot be metered. */
+export function readPacket(frame: CapturedFrame): Packet | Reason {
+  const link = readLink(frame);
+  if (typeof link === 'string') return link;
+  const captured = frame.captured.subarray(link.offset);
+  const room = frame.wireLength - link.offset;
+  if (captured.length === 0) return 'truncated_ip_header';
+  const version = captured.readUInt8(0) >> 4;
+  const promised = link.promised ?? version;
+  if (promised !== 4 && promised !== 6) return 'bad_ip_version';
+  if (captured.length < (promised === 4 ? 20 : 40)) return 'truncated_ip_header';
+  if (version !== promised) return 'bad_ip_version';
+  const ip = version === 4 ? readIpv4(captured, room) : readIpv6(captured, room);
+  if (typeof ip === 'string') return ip;
+  const { vlans, labels, macs } = link;
+  return { ...ip, vlans, labels, macs };
+}
+
+function readLink(frame: CapturedFrame): Link | Reason {
+  const { captured, linkType } = frame;
+  const bare = { vlans: [], labels: [] };
+  switch (linkType) {
+    case 1: {
+      if (captured.length < 14) return 'truncated_link_header';
+      const macs = { destination: mac(captured.subarray(0, 6)), source: mac(captured.subarray(6, 12)) };
+      const type = captured.readUInt16BE(12);
+      const link = type <= LARGEST_LENGTH ? readLlc(captured, 14) : readTags(captured, type, 14);
+      return typeof link === 'string' ? link : { ...link, macs };
+    }
+    case 113:
+      return captured.length < 16
+        ? 'truncated_link_header'
+        : readSll(captured, captured.readUInt16BE(14), 16);
+    case 276:
+      return captured.length < 20 ? 'truncated_link_header' : readSll(captured, captured.readUInt16BE(0), 20);
+    case 12:
+    case 14:
+    case 101:
+      return { ...bare, promised: undefined, offset: 0 };
+    case 228:
+      return { ...bare, promised: 4, offset: 0 };
+    case 229:
+      return { ...bare, promised: 6, offset: 0 };
+    case 0:
+    case 108: {
+      if (captured.length < 4) return 'truncated_link_header';
+      // An address family of the capturing system, in its byte order (LOOP: always network byte order).
+      const families = [captured.readUInt32BE(0)];
+      if (linkType === 0) families.push(captured.readUInt32LE(0));
+      if (families.includes(2)) return { ...bare, promised: 4, offset: 4 };
+      const isIpv6 = [10, 24, 28, 30].some((family) => families.includes(family));
+      return isIpv6 ? { ...bare, promised: 6, offset: 4 } : 'not_ip';
+    }
+    default:
+      return 'unknown_link_type';
+  }
+}
+
+function readSll(captured: Buffer, protocol: number, at: number): Link | Reason {
+  return protocol === SLL_LLC ? readLlc(captured, at) : readTags(captured, protocol, at);
+}
+
+/** RFC 1042: the LLC header aa aa 03, the organisation 00 00 00, an EtherType. */
+function readLlc(captured: Buffer, at: number): Link | Reason {
+  const header = captured.subarray(at, at + 8);
+  if (header.length < 3) return 'truncated_link_header';
+  if (header.toString('hex', 0, 3) !== 'aaaa03') return 'not_ip';
+  if (header.length < 8) return 'truncated_link_header';
+  if (header.toString('hex', 3, 6) !== '000000') return 'not_ip';
+  return readTags(captured, header.readUInt16BE(6), at + 8);
+}
+
+/** Any number of VLAN tags, then IP, MPLS labels or PPPoE. `type` is the EtherType of what begins at `from`. */
+function readTags(captured: Buffer, firstType: number, from: number): Link | Reason {
+  let type = firstType;
+  let at = from;
+  const vlans: number[] = [];
+  while (VLAN_ETHERTYPES.includes(type)) {
+    if (captured.length < at + 4) return 'truncated_link_header';
+    vlans.push(captured.readUInt16BE(at) & 0x0fff);
+    type = captured.readUInt16BE(at + 2);
+    at += 4;
+  }
+  if (type === ETHERTYPE_IPV4) return { promised: 4, offset: at, vlans, labels: [] };
+  if (type === ETHERTYPE_IPV6) return { promised: 6, offset: at, vlans, labels: [] };
+  if (MPLS_ETHERTYPES.includes(type)) return readLabels(captured, at, vlans);
+  if (type === ETHERTYPE_PPPOE_SESSION) return readPppoe(captured, at, vlans);
+  if (vlans.length > 0 && type <= LARGEST_LENGTH) {
+    const link = readLlc(captured, at);
+    return typeof link === 'string' ? link : { ...link, vlans: [...vlans, ...link.vlans] };
+  }
+  return 'not_ip';
+}
+
+/** RFC 3032 §2.1. Labels do not say what they carry; the first nibble behind them does (RFC 4928 §3). */
+function readLabels(captured: Buffer, from: number, vlans: readonly number[]): Link | Reason {
+  const labels: string[] = [];
+  for (let at = from; captured.length >= at + 4; at += 4) {
+    labels.push(captured.toString('hex', at, at + 3));
+    if ((captured.readUInt8(at + 2) & 1) === 0) continue;
+    const offset = at + 4;
+    if (captured.length === offset) break;
+    const nibble = captured.readUInt8(offset) >> 4;
+    return nibble === 4 || nibble === 6 ? { promised: nibble, offset, vlans, labels } : 'not_ip';
+  }
+  return 'truncated_link_header';
+}
+
+/** RFC 2516 §4: version and type 1, code 0, session, length; then PPP's protocol, 21 or 57 for IP. */
+function readPppoe(captured: Buffer, at: number, vlans: readonly number[]): Link | Reason {
+  if (captured.length < at + 8) return 'truncated_link_header';
+  if (captured.readUInt16BE(at) !== 0x1100) return 'not_ip';
+  const protocol = captured.readUInt16BE(at + 6);
+  if (protocol === 0x0021) return { promised: 4, offset: at + 8, vlans, labels: [] };
+  if (protocol === 0x0057) return { promised: 6, offset: at + 8, vlans, labels: [] };
+  return 'not_ip';
+}
+
+type IpPacket = Omit<Packet, 'vlans' | 'labels' | 'macs'>;
+
+/** At least 20 octets (RFC 791 §3.1). Options may be cut by the capture: then there is no transport header to read. */
+function readIpv4(captured: Buffer, room: number): IpPacket | Reason {
+  const headerLength = (captured.readUInt8(0) & 0x0f) * 4;
+  const totalLength = captured.readUInt16BE(2);
+  if (headerLength < 20) return 'bad_ip_header_length';
+  if (totalLength === 0 && room <= LARGEST_16_BITS) return 'bad_ip_length';
+  const octets = totalLength === 0 ? room : totalLength;
+  if (headerLength > octets) return 'bad_ip_header_length';
+  if (octets > room) return 'bad_ip_length';
+
+  const packet = captured.subarray(0, octets);
+  const isLaterFragment = (captured.readUInt16BE(6) & 0x1fff) !== 0;
+  let protocol = captured.readUInt8(9);
+  let at = headerLength;
+  while (protocol === AUTHENTICATION && !isLaterFragment && packet.length >= at + 2) {
+    protocol = packet.readUInt8(at);
+    at += (packet.readUInt8(at + 1) + 2) * 4;
+  }
+  return {
+    ipVersion: 4,
+    source: [...captured.subarray(12, 16)].join('.'),
+    destination: [...captured.subarray(16, 20)].join('.'),
+    protocol,
+    ...readTransport(protocol, isLaterFragment ? NOTHING : packet.subarray(at)),
+    classOfService: captured.readUInt8(1),
+    ttl: captured.readUInt8(8),
+    octets,
+    flowLabel: 0,
+    isFragment: (captured.readUInt16BE(6) & 0x3fff) !== 0, // offset or MF
+    fragmentIdentification: captured.readUInt16BE(4),
+  };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** At least 40 octets (RFC 8200 §3, §4). */
+function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
+  const payloadLength = captured.readUInt16BE(4);
+  const octets = 40 + (payloadLength === 0 ? longPayload(captured, room) : payloadLength);
+  if (!(octets <= room)) return 'bad_ip_length';
+
+  const packet = captured.subarray(0, octets);
+  let protocol = captured.readUInt8(6);
+  let at = 40;
+  let fragmentIdentification = 0;
+  let isFragment = false;
+  let isLaterFragment = false;
+  // A header that the capture cuts still names the next one, if that and the length are there.
+  while (IPV6_EXTENSIONS.includes(protocol) && !isLaterFragment && packet.length >= at + 2) {
+    let length = (packet.readUInt8(at + 1) + 1) * 8;
+    if (protocol === AUTHENTICATION) length = (packet.readUInt8(at + 1) + 2) * 4; // RFC 4302 §2.2
+    if (protocol === FRAGMENT) {
+      if (packet.length < at + 8) break;
+      length = 8;
+      isFragment = (packet.readUInt16BE(at + 2) & 0xfff9) !== 0; // offset or M; else atomic (RFC 6946)
+      isLaterFragment = packet.readUInt16BE(at + 2) >> 3 !== 0;
+      fragmentIdentification = packet.readUInt32BE(at + 4);
+    }
+    protocol = packet.readUInt8(at);
+    at += length;
+  }
+  return {
+    ipVersion: 6,
+    source: ipv6Text(captured.subarray(8, 24)),
+    destination: ipv6Text(captured.subarray(24, 40)),
+    protocol,
+    ...readTransport(protocol, isLaterFragment ? NOTHING : packet.subarray(at)),
+    classOfService: (captured.readUInt16BE(0) >> 4) & 0xff,
+    ttl: captured.readUInt8(7),
+    octets,
+    flowLabel: captured.readUInt32BE(0) & 0xfffff,
+    isFragment,
+    fragmentIdentification,
+  };
+}
+
+/** The payload's octets where the length field says 0; NaN where nothing says them. */
+function longPayload(captured: Buffer, room: number): number {
+  const jumbo = jumboPayloadLength(captured);
+  if (jumbo !== undefined) return jumbo > LARGEST_16_BITS ? jumbo : Number.NaN;
+  if (room - 40 > LARGEST_16_BITS) return room - 40;
+  return captured.readUInt8(6) === HOP_BY_HOP ? Number.NaN : 0;
+}
+
+/** RFC 2675 §2: option type 0xc2 with four octets, in a Hop-by-Hop Options header. */
+function jumboPayloadLength(captured: Buffer): number | undefined {
+  if (captured.readUInt8(6) !== HOP_BY_HOP || captured.length < 42) return undefined;
+  const end = Math.min(captured.length, 40 + (captured.readUInt8(41) + 1) * 8);
+  for (let at = 42; at + 1 < end; ) {
+    const type = captured.readUInt8(at);
+    const length = captured.readUInt8(at + 1);
+    if (type === 0xc2 && length === 4 && at + 6 <= end) return captured.readUInt32BE(at + 2);
+    at += type === 0 ? 1 : 2 + length; // Pad1 has no length
+  }
+  return undefined;
+}
+
+/** What the key and the flags take from the transport header, as far as `transport` has it. */
+function readTransport(protocol: number, transport: Buffer) {
+  let sourcePort = 0;
+  let destinationPort = 0;
+  if (PROTOCOLS_WITH_PORTS.includes(protocol) && transport.length >= 4) {
+    sourcePort = transport.readUInt16BE(0);
+    destinationPort = transport.readUInt16BE(2);
+  }
+  if ((protocol === ICMP || protocol === ICMPV6) && transport.length >= 2) {
+    destinationPort = transport.readUInt8(0) * 256 + transport.readUInt8(1);
+  }
+  const tcpFlags = protocol === TCP && transport.length >= 14 ? transport.readUInt16BE(12) & 0x0fff : 0;
+  return { sourcePort, destinationPort, tcpFlags };
+}
+
+function mac(octets: Buffer): string {
+  return [...octets].map((octet) => octet.toString(16).padStart(2, '0')).join(':');
+}
+
+/** RFC 5952 §4: no leading zeros; the longest run of two or more zero words is `::`, the first of equals. */
+export function ipv6Text(octets: Buffer): string {
+  const words = Array.from({ length: 8 }, (_, i) => octets.readUInt16BE(2 * i).toString(16));
+  for (let length = 8; length >= 2; length--) {
+    for (let start = 0; start + length <= 8; start++) {
+      if (words.slice(start, start + length).every((word) => word === '0')) {
+        return `${words.slice(0, start).join(':')}::${words.slice(start + length).join(':')}`;
+      }
+    }
+  }
+  return words.join(':');
+}
