@@ -90,7 +90,7 @@ const IN_ETHERNET: Row[] = [
   },
   {
     what: 'LLC: spanning tree, too short for SNAP',
-    bytes: `${MACS} 00 03 42 42 03`,
+    bytes: `${MACS} 00 03 42 42`,
     outcome: 'not_ip',
     fields: { macAddressesOffset: 0 },
   },
@@ -207,7 +207,7 @@ const WITHOUT_LINK: Row[] = [
   ...[LinkType.RAW, LinkType.RAW_BSD, LinkType.RAW_OPENBSD].flatMap((linkType): Row[] => [
     { what: `raw ${linkType}, IPv4`, about: { linkType }, bytes: IPV4_UDP, fields: IPV4_UDP_FIELDS },
     { what: `raw ${linkType}, IPv6`, about: { linkType }, bytes: IPV6_UDP, fields: IPV6_UDP_FIELDS },
-    { what: `raw ${linkType}, version 5`, about: { linkType }, bytes: '55 00', outcome: 'bad_ip_version' },
+    { what: `raw ${linkType}, version 5`, about: { linkType }, bytes: '55', outcome: 'bad_ip_version' },
     { what: `raw ${linkType}, nothing`, about: { linkType }, bytes: '', outcome: 'truncated_ip_header' },
   ]),
   { what: 'LINKTYPE_IPV4', about: { linkType: 228 }, bytes: IPV4_UDP, fields: IPV4_UDP_FIELDS },
