@@ -62,6 +62,10 @@ async function readCapture(capture: Capture, surroundings: Surroundings): Promis
     },
   ];
   if (problem === undefined) {
+    const cpu = (contestant: Contestant) =>
+      trials.get(contestant)!.map(({ cost }) => cost.userSeconds + cost.systemSeconds);
+    // What a busy machine disturbs least.
+    verdicts.unshift({ what: 'CPU of softflowd / of weir', value: ratios(cpu(softflowd), cpu(weir)) });
     verdicts.unshift({
       what: 'weir / softflowd, packets per second',
       value: ratios(rates(weir), rates(softflowd)),
