@@ -58,15 +58,19 @@ export const COMMANDS = {
     examples: [['weir listen 0.0.0.0:4739', 'receive from other machines']],
   },
   demo: {
-    brief: 'demo',
-    synopsis: 'weir demo',
+    brief: 'demo [SECONDS]',
+    synopsis: 'weir demo [SECONDS] [--json]',
     summary: 'the whole way at work, on this machine alone',
     description:
       'Lays out client, router and server in network namespaces, sends real traffic through the router, and shows the ' +
       'flow records that a collector received. Where that cannot be (it takes Linux and root), it replays a capture ' +
-      'that it generates. Ctrl-C ends it and leaves nothing behind.',
+      'that it generates. Ctrl-C ends it, or SECONDS do, and it leaves nothing behind.',
     options: [],
-    examples: [['sudo weir demo', 'with real traffic']],
+    json: 'Write one flow record a line to standard output, as JSON',
+    examples: [
+      ['sudo weir demo', 'with real traffic'],
+      ['sudo weir demo 10 --json', 'ten seconds of it, for a program to read'],
+    ],
   },
   doctor: {
     brief: 'doctor',

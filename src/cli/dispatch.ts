@@ -84,9 +84,13 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
       return EXIT_OK;
     }
     case 'demo': {
-      mistakes.push(...unexpected(positionals), ...badSwitches(flags));
+      const seconds = first === undefined ? undefined : Number(first);
+      if (seconds !== undefined && !(seconds > 0 && seconds <= 86_400)) {
+        mistakes.push(`"${first}" is not a number of seconds: weir demo [SECONDS]`);
+      }
+      mistakes.push(...unexpected(positionals.slice(1)), ...badSwitches(flags));
       if (mistakes.length > 0) throw usage(mistakes, hintFor(command));
-      return (await import('./demo/demo.ts')).demo(context);
+      return (await import('./demo/demo.ts')).demo(context, { seconds, json: isJson });
     }
     case 'doctor': {
       mistakes.push(...unexpected(positionals), ...badSwitches(flags));

@@ -167,7 +167,7 @@ export class Meter implements FrameReceiver {
     key[addressWords + 2] = frame.ingressInterface;
     packet.hash = hashKey(key, addressWords + 3, this.#seed);
     packet.milliseconds[0] = frame.seconds * 1000 + Math.floor(frame.nanoseconds / 1e6);
-    if (this.#withMacAddresses && view.macAddressesOffset >= 0) copyMacAddresses(frame.view, view);
+    if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
 
     if (++this.#pending === BATCH) this.#countBatch();
   }
@@ -282,11 +282,13 @@ export class Meter implements FrameReceiver {
 /** Keeps the MAC addresses, source first, as the record has them; on the wire the destination comes first. */
 function copyMacAddresses(octets: DataView, view: PacketView): void {
   const at = view.macAddressesOffset;
-  const [high, middle, low] = [
-    octets.getInt32(at, true),
-    octets.getInt32(at + 4, true),
-    octets.getInt32(at + 8, true),
-  ];
+  if (at < 0) {
+    view.macAddresses.fill(0);
+    return;
+  }
+  const high = octets.getInt32(at, true);
+  const middle = octets.getInt32(at + 4, true);
+  const low = octets.getInt32(at + 8, true);
   view.macAddresses[0] = (middle >>> 16) | (low << 16);
   view.macAddresses[1] = (low >>> 16) | (high << 16);
   view.macAddresses[2] = (high >>> 16) | (middle << 16);

@@ -5,11 +5,22 @@ import type { LoopLagMetrics } from './sources.ts';
 /** Its timer fires so often; a histogram's values contain this interval, and it is taken off again. */
 const RESOLUTION_MILLISECONDS = 20;
 
+/** The part of node:perf_hooks' histogram that is used. */
+export type LagHistogram = Pick<
+  IntervalHistogram,
+  'enable' | 'disable' | 'reset' | 'count' | 'mean' | 'percentile' | 'max'
+>;
+
 export class LoopLag implements LoopLagMetrics {
-  #histogram: IntervalHistogram | undefined;
+  readonly #monitor: (options: { resolution: number }) => LagHistogram;
+  #histogram: LagHistogram | undefined;
+
+  constructor(monitor: (options: { resolution: number }) => LagHistogram = monitorEventLoopDelay) {
+    this.#monitor = monitor;
+  }
 
   start(): void {
-    this.#histogram ??= monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
+    this.#histogram ??= this.#monitor({ resolution: RESOLUTION_MILLISECONDS });
     this.#histogram.enable();
   }
 

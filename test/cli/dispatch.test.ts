@@ -68,8 +68,8 @@ t.test('mistakes are told together, before anything begins', async (t) => {
       'weir listen --help lists the options',
     ],
     [
-      ['demo', '1'],
-      'unexpected argument "1": there is no place for it',
+      ['demo', 'now'],
+      '"now" is not a number of seconds: weir demo [SECONDS]',
       'weir demo --help lists the options',
     ],
     [['doctor', '--json=2'], '--json: "2" is neither true nor false', 'weir doctor --help lists the options'],

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
@@ -143,11 +144,27 @@ t.test('an answer that is not read is given up', async (t) => {
   const body = 'x'.repeat(32 << 20); // more than the kernel keeps
   const registry = { contentType: 'text/plain', metrics: async () => body };
   const { port } = await serve(t, { registry, timeoutMilliseconds: 100 });
-  const { socket, text } = await raw(t, port, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+  // The other end of the connection, which lies in this process, too.
+  const accepted = new Promise<Socket>((resolve) => {
+    const listener = (message: unknown) => {
+      unsubscribe('net.server.socket', listener);
+      resolve((message as { socket: Socket }).socket);
+    };
+    subscribe('net.server.socket', listener);
+  });
+  const socket = connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
   socket.pause();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(await accepted, 'close');
+  let received = 0;
+  socket.on('data', (octets) => {
+    received += octets.length;
+  });
+  socket.on('error', () => {}); // a reset is one way to be closed
   socket.resume();
-  t.ok((await text).length < body.length);
+  await once(socket, 'close');
+  t.ok(received < body.length);
 });
 
 t.test('who dawdles is cut off: in the request, in its size, and at stop', async (t) => {
