@@ -101,7 +101,8 @@ function meterMetrics({ meter }: Probe): MeterMetrics {
       return meter.tables[0].created + meter.tables[1].created;
     },
     get flowsEnded() {
-      return Object.fromEntries(FLOW_END_REASON_NAMES.map((name, reason) => [name, endedBy(reason)]));
+      // The reasons begin at 1: flatMap passes over the hole at 0.
+      return Object.fromEntries(FLOW_END_REASON_NAMES.flatMap((name, reason) => [[name, endedBy(reason)]]));
     },
     get recordsExported() {
       return meter.records.reduce((sum, n) => sum + n, 0);
