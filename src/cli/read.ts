@@ -11,7 +11,6 @@ import { EXIT_FAILED, EXIT_OK } from './errors.ts';
 import { FlowSummary } from './flow-summary.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
 import { collectorOutlets } from './outlets.ts';
-import { ReadProgress } from './progress.ts';
 import { reportTotals } from './report.ts';
 import { probeSettings } from './settings.ts';
 
@@ -19,6 +18,20 @@ import { probeSettings } from './settings.ts';
 const DRAIN_MILLISECONDS = 60_000;
 /** … but not after SIGINT or SIGTERM. */
 const INTERRUPTED_DRAIN_MILLISECONDS = 5000;
+
+/** A progress bar on a terminal; loaded only there, because that takes 30 ms. */
+async function startProgress(
+  { stderr, color, log }: CommandContext,
+  files: readonly string[],
+  state: () => { octets: number; packets: number; flows: number },
+) {
+  if (stderr.isTTY !== true) return undefined;
+  const { ReadProgress } = await import('./progress.ts');
+  const progress = new ReadProgress({ output: stderr, color, totalOctets: totalOctets(files), state });
+  log.repaint(progress);
+  progress.start();
+  return progress;
+}
 
 /** Octets of all files; undefined where one is no regular file, and nobody knows. */
 function totalOctets(files: readonly string[]): number | undefined {
@@ -37,7 +50,7 @@ export async function read(
   config: EffectiveConfig,
   files: readonly string[],
 ): Promise<number> {
-  const { stdout, stderr, isTerminal, color, log, signal } = context;
+  const { stdout, isTerminal, color, log, signal } = context;
   const sources = files.map((path) => new PcapFileSource({ path }));
   const outlets: Outlet[] = collectorOutlets(config, log);
   const summary = outlets.length === 0 && isTerminal && !config.json ? new FlowSummary() : undefined;
@@ -59,28 +72,21 @@ export async function read(
     },
   });
   const { meter } = probe;
-  const progress = new ReadProgress({
-    output: stderr,
-    color,
-    totalOctets: totalOctets(files),
-    state: () => ({
-      octets: sources.reduce((sum, source) => sum + source.octetsRead, 0),
-      packets: meter.capturedPackets,
-      flows: meter.flows,
-    }),
-  });
+  const progress = await startProgress(context, files, () => ({
+    octets: sources.reduce((sum, source) => sum + source.octetsRead, 0),
+    packets: meter.capturedPackets,
+    flows: meter.flows,
+  }));
 
   const interrupted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  log.repaint(progress);
-  progress.start();
   try {
     await probe.start();
     await Promise.race([probe.finished, interrupted]);
   } finally {
-    progress.stop();
+    progress?.stop();
     log.repaint(undefined);
     const drained = probe.stop(DRAIN_MILLISECONDS);
     // Whoever interrupts wants an end soon, also of the draining.

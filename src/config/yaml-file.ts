@@ -1,15 +1,6 @@
 /** A YAML file of options: which it gives, as texts with their lines, and what is wrong with it. */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-} from 'yaml';
+import { createRequire } from 'node:module';
+import type { Document, Node, Pair } from 'yaml';
 import { OPTIONS, optionOf, PROPERTIES, type Property, propertyNamed } from './schema.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -33,11 +24,14 @@ export interface YamlOptions {
   readonly mistakes: readonly string[];
 }
 
+/** The library, loaded when the first file is read: most starts have none, and it takes 30 ms. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml');
+
 /** Reads the text of a YAML file. `path` only names it in messages. Values are not judged here, only their shape. */
 export function readYamlOptions(path: string, text: string): YamlOptions {
-  const lines = new LineCounter();
+  const lines = new (yaml().LineCounter)();
   // Weir tells duplicate keys itself, with both lines.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const document = yaml().parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const lineAt = (offset: number) => `${path}:${lines.linePos(offset).line}`;
 
   if (document.errors.length > 0) {
@@ -50,9 +44,9 @@ export function readYamlOptions(path: string, text: string): YamlOptions {
     return { given: [], mistakes };
   }
   const root = document.contents;
-  if (root === null || (isScalar(root) && root.value === null)) return { given: [], mistakes: [] };
-  if (!isMap<Node, Node | null>(root)) {
-    const what = isSeq(root) ? 'a list' : 'a single value';
+  if (root === null || (yaml().isScalar(root) && root.value === null)) return { given: [], mistakes: [] };
+  if (!yaml().isMap<Node, Node | null>(root)) {
+    const what = yaml().isSeq(root) ? 'a list' : 'a single value';
     return {
       given: [],
       mistakes: [`${lineAt(startOf(root))}: expected lines like "mtu: 1400", not ${what}`],
@@ -81,7 +75,7 @@ class MappingReader {
 
   private pair({ key, value }: Pair<Node, Node | null>): void {
     const line = this.lineAt(startOf(key));
-    const name = isScalar(key) ? (key.source ?? String(key.value)) : undefined;
+    const name = yaml().isScalar(key) ? (key.source ?? String(key.value)) : undefined;
     const property = name === undefined ? undefined : propertyNamed(name);
     if (property === undefined) {
       const names = PROPERTIES.filter((candidate) => optionOf(candidate).flagOnly !== true).map(
@@ -114,13 +108,13 @@ class MappingReader {
     const value = this.resolved(valueNode);
     const whereOf = (node: Node | null | undefined) => `${this.lineAt(startOf(node ?? key))}: ${name}`;
 
-    const items = list === true && isSeq<Node | null>(value) ? value.items : [value];
+    const items = list === true && yaml().isSeq<Node | null>(value) ? value.items : [value];
     const texts: GivenText[] = [];
     for (const unresolved of items) {
       const item = this.resolved(unresolved);
       const where = whereOf(unresolved);
-      if (!isScalar(item)) {
-        const what = isSeq(item) ? 'a list' : 'a mapping';
+      if (!yaml().isScalar(item)) {
+        const what = yaml().isSeq(item) ? 'a list' : 'a mapping';
         this.mistakes.push(
           `${where}: expected ${list === true ? 'a value or a list of them' : 'one value'}, not ${what}`,
         );
@@ -136,7 +130,7 @@ class MappingReader {
   }
 
   private resolved(node: Node | null | undefined): Node | null | undefined {
-    return isAlias(node) ? node.resolve(this.document) : node;
+    return yaml().isAlias(node) ? node.resolve(this.document) : node;
   }
 }
 
