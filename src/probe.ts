@@ -137,7 +137,12 @@ export class Probe {
       exporter.refresh();
     }
     const left = Math.max(0, end - clocks.monotonic());
-    await Promise.all(this.exports.map(({ outlet }) => outlet.transport.drain(left)));
+    // A collector that is absent is not waited for to the end, but as long as it is while a file is read.
+    await Promise.all(
+      this.exports.map(({ outlet: { transport } }) =>
+        Promise.race([transport.drain(left), transport.whenBelow(1)]),
+      ),
+    );
     clearInterval(this.#timer);
     for (const { outlet } of this.exports) outlet.transport.stop();
   }
