@@ -36,7 +36,8 @@ const kinds: Record<string, () => Promise<void>> = {
   /** host port: UDP and TCP; prints each record with who sent it, or with a third argument only the sums at the end. */
   async collector() {
     const decoder = new MessageDecoder();
-    const sums = { packets: 0, octets: 0 };
+    const zero = () => ({ records: 0, packets: 0, octets: 0 });
+    const sums: Record<string, ReturnType<typeof zero>> = { v5: zero(), v9: zero(), v10: zero() };
     const quiet = rest.length > 2;
     const options = {
       address: host,
@@ -44,8 +45,10 @@ const kinds: Record<string, () => Promise<void>> = {
       receiver: {
         record: (record: Parameters<typeof recordToJson>[0], message: { version: number } & Said) => {
           if (quiet) {
-            sums.packets += Number(record.values[record.shape.indexOf('packetDeltaCount')]);
-            sums.octets += Number(record.values[record.shape.indexOf('octetDeltaCount')]);
+            const sum = sums[`v${message.version}`]!;
+            sum.records++;
+            sum.packets += Number(record.values[record.shape.indexOf('packetDeltaCount')]);
+            sum.octets += Number(record.values[record.shape.indexOf('octetDeltaCount')]);
             return;
           }
           const { version, source, observationDomainId: domain } = message;
@@ -76,6 +79,11 @@ const kinds: Record<string, () => Promise<void>> = {
     server.listen(0, host);
     await once(server, 'listening');
     say({ port: (server.address() as AddressInfo).port });
+  },
+  /** host port milliseconds: a datagram of 100 octets every so often, for ever. */
+  async 'udp-trickle'() {
+    const socket = createSocket('udp4');
+    setInterval(() => socket.send(Buffer.alloc(100), Number(port), host), Number(count));
   },
   /** host first-port ports sockets: a datagram from each socket to each port, a flow each. */
   async 'udp-flows'() {

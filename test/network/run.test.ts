@@ -21,6 +21,8 @@ const IPV4_TCP_HEADERS = 40;
 const IPV6_TCP_HEADERS = 60;
 /** MSS (4 octets) and window scale (3) with a no-op before it. */
 const SYN_OPTIONS = 8;
+/** Datagrams a second, of which one carries some 25 records. */
+const SLOW = 1000;
 const PLAIN_TCP = ['tcp_timestamps', 'tcp_sack']
   .map((key) => `echo 0 > /proc/sys/net/ipv4/${key}`)
   .join(' && ');
@@ -155,7 +157,7 @@ test('SIGTERM with 300 000 flows in the table', { skip: noLiveCapture, timeout: 
   const lab = await labFor(t);
   const { program: collector, port } = await server(lab.router, 'collector', '127.0.0.1', 0, 'quiet');
   const url = `ipfix://127.0.0.1:${port}`;
-  const slow = `netflow9://127.0.0.1:1?rate=100`;
+  const slow = `netflow9://127.0.0.1:${port}?rate=${SLOW}`;
   const weir = await WeirRun.start(
     lab.router,
     SIDES,
@@ -175,14 +177,20 @@ test('SIGTERM with 300 000 flows in the table', { skip: noLiveCapture, timeout: 
   const exported = weir.log.filter(({ msg }) => msg?.startsWith('exported'));
   t.match(exported[0], { msg: 'exported', collector: url, records: metered.records });
   t.match(collector.lines.at(-1), {
-    records: metered.records,
-    packets: metered.meteredPackets,
-    octets: metered.meteredOctets,
     lostRecords: 0,
+    lostPackets: 0,
     malformed: 0,
+    v10: { records: metered.records, packets: metered.meteredPackets, octets: metered.meteredOctets },
   });
   t.match(exported[1], { msg: /not everything was sent/, collector: slow });
-  const { records, notSentRecords } = exported[1] as { records: number; notSentRecords: object };
-  const lost = Object.values(notSentRecords).reduce((sum: number, n: number) => sum + n, 0);
+  const { records, messages, notSentRecords } = exported[1] as unknown as {
+    records: number;
+    messages: number;
+    notSentRecords: Record<string, number>;
+  };
+  t.match(collector.lines.at(-1), { v9: { records } });
+  const seconds = milliseconds / 1000;
+  t.ok(messages > 2 * SLOW && messages < SLOW * (seconds + 0.1), `${messages} datagrams in ${seconds} s`);
+  const lost = Object.values(notSentRecords).reduce((sum, n) => sum + n, 0);
   t.equal(records + lost, metered.records, 'each is sent or told as not sent');
 });
