@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
-import type { PacketSource } from './capture/packet-source.ts';
+import type { FrameReceiver, PacketSource } from './capture/packet-source.ts';
 import { Exporter, type ExporterOptions } from './export/exporter.ts';
 import type { Message, MessageTransport, Session } from './export/message.ts';
 import type { FlowRecord } from './flow/flow-record.ts';
@@ -111,7 +111,8 @@ export class Probe {
     this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
     if (live) {
       this.#startTransports();
-      await Promise.all(sources.map((source) => source.start(this.meter)));
+      const receiver = this.#liveReceiver();
+      await Promise.all(sources.map((source) => source.start(receiver)));
       this.#finished = Promise.all(sources.map((source) => this.#guard(source.finished))).then(
         () => undefined,
       );
@@ -180,10 +181,24 @@ export class Probe {
   }
 
   #tick(): void {
-    this.#options.ownExport?.refresh();
     this.meter.expire();
     const now = this.#options.clocks.monotonic();
     for (const { exporter } of this.exports) exporter.tick(now);
+  }
+
+  /** The meter; where it has to know Weir's own datagrams, it learns the sockets before the first of their batch. */
+  #liveReceiver(): FrameReceiver {
+    const { meter } = this;
+    const { ownExport } = this.#options;
+    if (ownExport === undefined) return meter;
+    return {
+      beginBatch: () => {
+        ownExport.refresh();
+        meter.beginBatch();
+      },
+      frame: (frame) => meter.frame(frame),
+      endBatch: () => meter.endBatch(),
+    };
   }
 
   async #readInTurn(): Promise<void> {
