@@ -78,22 +78,27 @@ export function localOutlet(sink: RecordSink, observationDomain: number): Outlet
 /** Writes each record as a line of JSON. */
 export function jsonLines(stdout: Output): RecordSink {
   let lines = '';
+  /** While the reader is behind. One for all Messages meanwhile: each would add listeners of its own. */
+  let drained: Promise<void> | undefined;
+  const whenDrained = (): Promise<void> =>
+    new Promise((resolve) => {
+      const done = () => {
+        stdout.off('drain', done).off('close', done).off('error', done);
+        drained = undefined;
+        resolve();
+      };
+      stdout.on('drain', done).on('close', done).on('error', done);
+    });
   return {
     record(record) {
       lines += `${recordToJson(record)}\n`;
     },
     written() {
-      if (lines === '' || stdout.destroyed) return undefined;
+      if (lines === '' || stdout.destroyed) return drained;
       const hasRoom = stdout.write(lines);
       lines = '';
-      if (hasRoom) return undefined;
-      return new Promise((resolve) => {
-        const done = () => {
-          stdout.off('drain', done).off('close', done).off('error', done);
-          resolve();
-        };
-        stdout.on('drain', done).on('close', done).on('error', done);
-      });
+      if (!hasRoom) drained ??= whenDrained();
+      return drained;
     },
   };
 }

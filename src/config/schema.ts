@@ -100,7 +100,7 @@ export const OPTIONS = {
   },
   maxFlows: {
     name: 'max-flows',
-    type: integer(1, 16_777_216),
+    type: integer(1, 16_000_000),
     default: '1048576',
     group: 'Flows',
     commands: BOTH,

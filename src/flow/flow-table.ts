@@ -31,7 +31,6 @@ import {
   PACKET_DELTA_COUNT,
   START_TICK,
 } from './flow-record.ts';
-import { type HashSeed, hashKey } from './hash.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** Bits of an entry's state, in the top octet of the FLAGS word. */
@@ -75,7 +74,6 @@ export interface FlowTableOptions {
   readonly idleTimeoutMilliseconds: number;
   /** How long an entry stays after FIN or RST. */
   readonly lingerMilliseconds: number;
-  readonly seed: HashSeed;
   /** Called before an entry is added: sees to it, by {@link FlowTable.evict}, that there is room. */
   readonly makeRoom: () => void;
   /** Called for each record that leaves, which lies at word `base` of `words`, its flowEndReason set. */
@@ -94,13 +92,11 @@ export class FlowTable {
   /** … and that left, by flowEndReason (the index). */
   readonly ended = new Float64Array(6);
 
-  readonly #index = new FlowIndex();
+  readonly #index: FlowIndex;
   readonly #wheel: TimerWheel;
   readonly #stride: number;
   readonly #extension: number;
   readonly #keyWords: number;
-  readonly #leavingKey: Int32Array;
-  readonly #seed: HashSeed;
   readonly #activeTimeout: number;
   readonly #idleTimeout: number;
   readonly #linger: number;
@@ -120,8 +116,7 @@ export class FlowTable {
     this.layout = options.layout;
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
-    this.#leavingKey = new Int32Array(options.layout.keyWords);
-    this.#seed = options.seed;
+    this.#index = new FlowIndex(options.capacity);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
@@ -154,17 +149,7 @@ export class FlowTable {
     this.#wheel.advance(this.#tick, this.#visit);
   }
 
-  /** Where the index keeps entries of a hash: what `touch` of a batch reads. */
-  get index(): FlowIndex {
-    return this.#index;
-  }
-
-  /** Reads a slot, so that it is in the cache. */
-  peek(slot: number): number {
-    return slot < 0 ? 0 : this.words[slot * this.#stride]!;
-  }
-
-  /** The slot that the index names for a hash, or -1. Whether its key is the packet's is for `count` to see. */
+  /** The slot that is most likely that of a hash's flow, or -1. Whether its key is the packet's is for `count` to see. */
   candidate(hash: number): number {
     return this.#index.first(hash);
   }
@@ -285,9 +270,10 @@ export class FlowTable {
   #find(hash: number, key: Int32Array): number {
     const { entries, mask } = this.#index;
     for (let position = hash & mask; ; position = (position + 1) & mask) {
-      const taken = entries[position * 2 + 1]!;
-      if (taken === 0) return -1;
-      if (entries[position * 2] === hash && this.#holds(taken - 1, key)) return taken - 1;
+      const entry = entries[position]!;
+      if (entry === 0) return -1;
+      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, key))
+        return (entry & 0xffffff) - 1;
     }
   }
 
@@ -391,11 +377,10 @@ export class FlowTable {
   #leave(slot: number, reason: number): void {
     const { words } = this;
     const base = slot * this.#stride;
-    for (let i = 0; i < this.#keyWords; i++) this.#leavingKey[i] = words[base + KEY + i]!;
     if ((words[base + FLAGS]! & OPEN) !== 0) this.#export(base, reason);
     words[base + FLAGS] = 0;
     this.ended[reason] = this.ended[reason]! + 1;
-    this.#index.remove(hashKey(this.#leavingKey, this.#keyWords, this.#seed), slot);
+    this.#index.remove(slot);
     this.#free[this.#freeCount++] = slot;
   }
 

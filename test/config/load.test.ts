@@ -124,7 +124,7 @@ t.test('mistakes in YAML', async (t) => {
     ['active-timeout: -1\n', 'weir.yaml:1: active-timeout: "-1" is not a number of seconds'],
     ['active-timeout: 5s\n', 'weir.yaml:1: active-timeout: "5s" is not a number of seconds'],
     ['mtu: 1.5\n', 'weir.yaml:1: mtu: "1.5" is not a whole number from 512 to 65535'],
-    ['max-flows: 0\n', 'weir.yaml:1: max-flows: "0" is not a whole number from 1 to 16777216'],
+    ['max-flows: 0\n', 'weir.yaml:1: max-flows: "0" is not a whole number from 1 to 16000000'],
     ['promiscuous: yes\n', 'weir.yaml:1: promiscuous: "yes" is neither true nor false'],
     ['fields: ful\n', 'weir.yaml:1: fields: "ful" is not standard or full; did you mean "full"?'],
     ['direction: in\n', 'weir.yaml:1: direction: "in" is not ingress, egress or both'],
