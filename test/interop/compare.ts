@@ -1,6 +1,6 @@
 /** Compares records as multisets: the order in which records come is nobody's promise. */
 
-type Fields = Readonly<Record<string, unknown>>;
+type Fields = object;
 
 /** What is in one and not in the other: empty where they are equal, each record on a line, the first few of many. */
 export function differences(actual: readonly Fields[], expected: readonly Fields[]): string[] {

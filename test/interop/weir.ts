@@ -22,12 +22,21 @@ export function asFlags(options: Partial<OracleOptions>): string[] {
   ].flat();
 }
 
+/** What the tests read of a line of the log. */
+export interface LogLine {
+  readonly msg: string;
+  readonly messages?: number;
+  readonly meteredPackets?: number;
+  readonly ignoredPackets?: Readonly<Record<string, number>>;
+}
+
 export interface WeirRun {
   readonly code: number;
+  readonly stdout: string;
   /** Standard output, parsed. */
   readonly records: OracleRecord[];
   /** Standard error's JSON lines, parsed. */
-  readonly log: Record<string, unknown>[];
+  readonly log: LogLine[];
 }
 
 /** Runs `weir` to its end. */
@@ -36,7 +45,7 @@ export async function weir(...args: string[]): Promise<WeirRun> {
     const options = { timeout: 50_000, maxBuffer: 256 * 1024 * 1024 };
     execFile(process.execPath, [WEIR, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-      resolve({ code, records: jsonLines(stdout), log: jsonLines(stderr) });
+      resolve({ code, stdout, records: jsonLines(stdout), log: jsonLines(stderr) });
     });
   });
 }

@@ -10,8 +10,45 @@ import { readFrames } from './capture.ts';
 import { type MeteredRecord, meter, type TimedPacket, type Timeouts } from './flows.ts';
 import { type Reason, readPacket } from './packet.ts';
 
-/** Fields by their IANA names, as `--json` prints them. */
-export type OracleRecord = Readonly<Record<string, number | string>>;
+/** A Flow Record by IANA names, as `--json` prints it. */
+export interface OracleRecord {
+  readonly sourceIPv4Address?: string;
+  readonly destinationIPv4Address?: string;
+  readonly sourceIPv6Address?: string;
+  readonly destinationIPv6Address?: string;
+  readonly sourceTransportPort: number;
+  readonly destinationTransportPort: number;
+  readonly protocolIdentifier: number;
+  readonly ipClassOfService: number;
+  readonly tcpControlBits: number;
+  readonly icmpTypeCodeIPv4?: number;
+  readonly icmpTypeCodeIPv6?: number;
+  readonly ipVersion: 4 | 6;
+  readonly flowEndReason: number;
+  readonly ingressInterface: number;
+  readonly vlanId: number;
+  readonly dot1qVlanId: number;
+  readonly packetDeltaCount: number;
+  readonly octetDeltaCount: number;
+  readonly flowStartMilliseconds: number;
+  readonly flowEndMilliseconds: number;
+}
+
+/** What `--fields full` adds. */
+export interface FullOracleRecord extends OracleRecord {
+  readonly sourceMacAddress: string;
+  readonly destinationMacAddress: string;
+  readonly dot1qCustomerVlanId: number;
+  readonly minimumTTL: number;
+  readonly maximumTTL: number;
+  readonly mplsTopLabelStackSection: string;
+  readonly mplsLabelStackSection2: string;
+  readonly fragmentIdentification: number;
+  readonly tcpSynTotalCount: number;
+  readonly tcpFinTotalCount: number;
+  readonly tcpRstTotalCount: number;
+  readonly flowLabelIPv6?: number;
+}
 
 export interface Expectation {
   readonly records: readonly OracleRecord[];
@@ -45,32 +82,30 @@ export function expectationOf(paths: readonly string[], options: Partial<OracleO
     const milliseconds = Number(frame.nanoseconds / 1_000_000n);
     packets.push({ packet, milliseconds, ingressInterface: frame.ingressInterface });
   }
-  const records = meter(packets, timeouts).map((record) =>
-    fields === 'full' ? { ...standardFields(record), ...fullFields(record) } : standardFields(record),
-  );
+  const records = meter(packets, timeouts).map(fields === 'full' ? fullFields : standardFields);
   return { records, packets, ignored };
 }
 
 function standardFields({ packets, flowEndReason }: MeteredRecord): OracleRecord {
-  const [first] = packets as [TimedPacket];
-  const { packet } = first;
-  const isIcmp = packet.protocol === (packet.ipVersion === 4 ? 1 : 58);
+  const [{ packet, ingressInterface }] = packets as [TimedPacket];
+  const { ipVersion, protocol, source, destination, destinationPort } = packet;
+  const icmpTypeCode = protocol === (ipVersion === 4 ? 1 : 58) ? destinationPort : 0;
   const times = packets.map(({ milliseconds }) => milliseconds);
-  const vlan = packet.vlans[0] ?? 0;
+  const vlanId = packet.vlans[0] ?? 0;
   return {
-    [`sourceIPv${packet.ipVersion}Address`]: packet.source,
-    [`destinationIPv${packet.ipVersion}Address`]: packet.destination,
+    ...(ipVersion === 4
+      ? { sourceIPv4Address: source, destinationIPv4Address: destination, icmpTypeCodeIPv4: icmpTypeCode }
+      : { sourceIPv6Address: source, destinationIPv6Address: destination, icmpTypeCodeIPv6: icmpTypeCode }),
     sourceTransportPort: packet.sourcePort,
-    destinationTransportPort: packet.destinationPort,
-    protocolIdentifier: packet.protocol,
+    destinationTransportPort: destinationPort,
+    protocolIdentifier: protocol,
     ipClassOfService: packet.classOfService,
     tcpControlBits: packets.reduce((bits, { packet }) => bits | packet.tcpFlags, 0),
-    [`icmpTypeCodeIPv${packet.ipVersion}`]: isIcmp ? packet.destinationPort : 0,
-    ipVersion: packet.ipVersion,
+    ipVersion,
     flowEndReason,
-    ingressInterface: first.ingressInterface,
-    vlanId: vlan,
-    dot1qVlanId: vlan,
+    ingressInterface,
+    vlanId,
+    dot1qVlanId: vlanId,
     packetDeltaCount: packets.length,
     octetDeltaCount: packets.reduce((sum, { packet }) => sum + packet.octets, 0),
     flowStartMilliseconds: Math.min(...times),
@@ -78,14 +113,16 @@ function standardFields({ packets, flowEndReason }: MeteredRecord): OracleRecord
   };
 }
 
-/** What `--fields full` adds. It is about the flow since it began: what the first packet had, extremes, totals. */
-function fullFields({ flowPackets }: MeteredRecord): OracleRecord {
+/** It is about the flow since it began: what its first packet had, extremes, totals. */
+function fullFields(record: MeteredRecord): FullOracleRecord {
+  const { flowPackets } = record;
   const [{ packet }] = flowPackets as [TimedPacket];
   const ttls = flowPackets.map(({ packet }) => packet.ttl);
   const lastFragment = flowPackets.findLast(({ packet }) => packet.isFragment)?.packet;
   const withFlag = (flag: number) =>
     flowPackets.filter(({ packet }) => (packet.tcpFlags & flag) !== 0).length;
   return {
+    ...standardFields(record),
     sourceMacAddress: packet.macs?.source ?? '00:00:00:00:00:00',
     destinationMacAddress: packet.macs?.destination ?? '00:00:00:00:00:00',
     dot1qCustomerVlanId: packet.vlans[1] ?? 0,
@@ -98,5 +135,13 @@ function fullFields({ flowPackets }: MeteredRecord): OracleRecord {
     tcpFinTotalCount: withFlag(0x01),
     tcpRstTotalCount: withFlag(0x04),
     ...(packet.ipVersion === 6 ? { flowLabelIPv6: packet.flowLabel } : {}),
+  };
+}
+
+/** Of either IP version. */
+export function addressesOf(record: OracleRecord): { source: string; destination: string } {
+  return {
+    source: record.sourceIPv4Address ?? record.sourceIPv6Address ?? '',
+    destination: record.destinationIPv4Address ?? record.destinationIPv6Address ?? '',
   };
 }

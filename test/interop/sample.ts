@@ -1,0 +1,17 @@
+/** The capture that the peers are shown: a random one of every link type, in a folder that the test takes away. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DEFAULTS } from '../oracle/oracle.ts';
+import { type RandomCaptureOptions, randomCapture } from '../oracle/random-capture.ts';
+import type { Test } from './peers.ts';
+
+/** Writes a random capture; returns its path. By default: pcapng, some 600 records of both IP versions. */
+export function sampleCapture(t: Test, options: Partial<RandomCaptureOptions> = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-sample-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'sample.pcap');
+  writeFileSync(path, randomCapture({ seed: 20_261_121, format: 'pcapng', ...DEFAULTS, ...options }));
+  return path;
+}
