@@ -135,7 +135,7 @@ export class Probe {
     }
     for (const { exporter } of this.exports) {
       exporter.flush();
-      exporter.refresh();
+      exporter.sendStatistics();
     }
     const left = Math.max(0, end - clocks.monotonic());
     // A collector that is absent is not waited for to the end, but as long as it is while a file is read.

@@ -117,6 +117,6 @@ weir COMMAND --help shows a command's options; weir --version the version.
 
 /** What the help adds to the option --collector. */
 export const COLLECTOR_HELP = `A collector is netflow5://HOST[:2055], netflow9://HOST[:2055], ipfix://HOST[:4739] or ipfix+tcp://HOST[:4739], an \
-IPv6 address in brackets. Behind a ? it takes values of its own, joined by &: mtu, template-refresh, \
+IPv6 address in brackets. Behind a ? it takes values of its own, joined by &: mtu, template-refresh, template-refresh-packets, \
 observation-domain, source (the local address), rate (datagrams a second, default ${DEFAULT_DATAGRAMS_PER_SECOND}, 0: unpaced), \
 tcp-control-bits (8 or 16).`;

@@ -68,7 +68,7 @@ export const CHECKS: readonly Check[] = [
       return fail(
         'not held: no packet socket can be opened',
         'sudo weir …; as a service: AmbientCapabilities=CAP_NET_RAW in its systemd unit; or, as a user of your own: ' +
-          'sudo setpriv --reuid=USER --regid=USER --init-groups --inh-caps=+net_raw --ambient-caps=+net_raw weir …',
+          'sudo setpriv --reuid=USER --regid=GROUP --clear-groups --inh-caps=+net_raw --ambient-caps=+net_raw weir …',
       );
     },
   },

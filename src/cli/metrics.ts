@@ -136,6 +136,9 @@ function collectorMetrics(outlet: CollectorOutlet, probe: Probe): CollectorMetri
     get messageOctetsSent() {
       return exporter.messageOctetsSent;
     },
+    get wideInterfaceRecords() {
+      return exporter.wideInterfaceRecords;
+    },
     get templatesSent() {
       return exporter.templatesSent;
     },

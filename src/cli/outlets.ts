@@ -13,8 +13,6 @@ import type { Log } from './log.ts';
 /** Octets of the IP and UDP headers in front of a Message. */
 const IPV4_UDP_HEADERS = 28;
 const IPV6_UDP_HEADERS = 48;
-/** v9 counts Export Packets towards the refresh as well as time (RFC 3954 §9). */
-const TEMPLATE_REFRESH_MESSAGES = 4096;
 /** Datagrams that may leave at once after a pause: a quarter of a collector's default socket buffer. */
 const BURST_DATAGRAMS = 32;
 /** Records of IPv6 with `--fields full` in a message of 1452 octets. */
@@ -61,7 +59,7 @@ function collectorOutlet(collector: CollectorConfig, maxQueuedMessages: number, 
   return {
     ...common,
     templateRefreshMilliseconds: collector.templateRefreshSeconds * 1000,
-    templateRefreshMessages: TEMPLATE_REFRESH_MESSAGES,
+    templateRefreshMessages: collector.templateRefreshPackets,
     transport: new UdpTransport<Message>({
       host,
       port,

@@ -98,6 +98,8 @@ export class Exporter implements RecordReceiver, Session<Message> {
   /** Messages that have left, and their octets on the wire. */
   messagesSent = 0;
   messageOctetsSent = 0;
+  /** Records of NetFlow v5 whose interface does not fit 16 bits and was sent as 0. */
+  wideInterfaceRecords = 0;
   /** Times that templates and options data were sent. */
   templatesSent = 0;
   readonly protocol: ExporterOptions['protocol'];
@@ -168,15 +170,20 @@ export class Exporter implements RecordReceiver, Session<Message> {
     if (this.#open.flowRecords > 0) this.#finishMessage();
   }
 
-  /** Sends templates and options data now: the last statistics at the end. */
+  /** Sends templates and options data now. */
   refresh(): void {
-    for (const message of this.#controlMessages()) this.#transport.send(message);
+    for (const message of this.#controlMessages(true)) this.#transport.send(message);
+  }
+
+  /** Sends the statistics, without templates: the last word at the end. */
+  sendStatistics(): void {
+    for (const message of this.#controlMessages(false)) this.#transport.send(message);
   }
 
   sessionStarted(): Message[] {
     this.#sessions++;
     this.#format.resetSequence();
-    return this.#controlMessages();
+    return this.#controlMessages(true);
   }
 
   stamp(message: Message): void {
@@ -250,17 +257,19 @@ export class Exporter implements RecordReceiver, Session<Message> {
     if (byMessages || (templateRefreshMilliseconds > 0 && age >= templateRefreshMilliseconds)) this.refresh();
   }
 
-  #controlMessages(): Message[] {
+  #controlMessages(templates: boolean): Message[] {
     const messages: Message[] = [];
-    this.#refreshedMilliseconds = this.#options.refreshClockMilliseconds();
-    this.#messagesSinceRefresh = 0;
-    this.#format.control(this.#options.clockMilliseconds(), (writer, sequenced) => {
+    if (templates) {
+      this.#refreshedMilliseconds = this.#options.refreshClockMilliseconds();
+      this.#messagesSinceRefresh = 0;
+    }
+    this.#format.control(templates, this.#options.clockMilliseconds(), (writer, sequenced) => {
       const message = this.#take();
       message.sequenced = sequenced;
       this.#fill(message, writer);
       messages.push(message);
     });
-    if (messages.length > 0) this.templatesSent++;
+    if (templates && messages.length > 0) this.templatesSent++;
     return messages;
   }
 

@@ -25,11 +25,15 @@ export interface Format {
   /** A Transport Session begins: the sequence does too. */
   resetSequence(): void;
   /**
-   * Templates, Options Templates and options data, in as many Messages as they need. `send` takes each: the
-   * writer holds its octets, finished but for the sequence number.
-   * @param sequenced Data Records among them
+   * Options data, and before it, with `templates`, all Templates and Options Templates, in as many Messages as
+   * they need. `send` takes each: the writer holds its octets, finished but for the sequence number;
+   * `sequenced` of its records are Data Records.
    */
-  control(clockMilliseconds: number, send: (writer: MessageWriter, sequenced: number) => void): void;
+  control(
+    templates: boolean,
+    clockMilliseconds: number,
+    send: (writer: MessageWriter, sequenced: number) => void,
+  ): void;
 }
 
 /** What options data tells, read when it is sent. Totals since the start. */

@@ -79,7 +79,11 @@ export class TemplateFormat implements Format {
     this.#sequence = 0;
   }
 
-  control(clockMilliseconds: number, send: (writer: MessageWriter, sequenced: number) => void): void {
+  control(
+    templates: boolean,
+    clockMilliseconds: number,
+    send: (writer: MessageWriter, sequenced: number) => void,
+  ): void {
     const control = this.#control;
     const { writer } = control;
     let sequenced = 0;
@@ -95,14 +99,14 @@ export class TemplateFormat implements Format {
       if (!control.openSet(setId, octets))
         throw new Error(`a Message cannot hold a record of ${octets} octets`);
     };
-    for (const template of this.#templates) {
+    for (const template of templates ? this.#templates : []) {
       makeRoom(this.#dialect.templateSetId, 4 + template.fields.length * 4);
       writer.uint16(template.id);
       writer.uint16(template.fields.length);
       writeFieldSpecifiers(writer, template.fields);
       control.records++;
     }
-    for (const table of this.#options) {
+    for (const table of templates ? this.#options : []) {
       makeRoom(this.#dialect.optionsTemplateSetId, 10 + table.fields.length * 4);
       this.#dialect.writeOptionsTemplate(writer, table);
       control.records++;

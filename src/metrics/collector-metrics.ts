@@ -74,6 +74,11 @@ export function collectorMetrics({ collectors }: MetricSources): Definition[] {
       (c) => c.messageOctetsSent,
     ),
     counter(
+      'weir_collector_wide_interface_records_total',
+      'Flow records of NetFlow v5 whose interface index does not fit 16 bits and was sent as 0.',
+      (c) => c.wideInterfaceRecords,
+    ),
+    counter(
       'weir_collector_template_refreshes_total',
       'Times that templates and options data were sent.',
       (c) => c.templatesSent,

@@ -48,6 +48,8 @@ export interface CollectorMetrics {
   readonly notSent: Iterable<readonly [reason: string, lost: RecordMetrics]>;
   readonly messagesSent: number;
   readonly messageOctetsSent: number;
+  /** Records of NetFlow v5 whose interface index does not fit 16 bits and was sent as 0. */
+  readonly wideInterfaceRecords: number;
   /** Times that templates and options data were sent. */
   readonly templatesSent: number;
   readonly sendErrors: number;

@@ -27,6 +27,16 @@ export function flowRecord(layout: FlowLayout, values: Fields): FlowRecord {
   return { layout, view, offset: 0 };
 }
 
+/** What the Metering Process tells of itself. */
+export const METERING = {
+  packetTotalCount: 11,
+  octetTotalCount: 12,
+  ignoredPacketTotalCount: 13,
+  ignoredOctetTotalCount: 14,
+  droppedPacketTotalCount: 15,
+  observedFlowTotalCount: 2 ** 40,
+};
+
 export class ExportRig {
   readonly layouts: readonly [FlowLayout, FlowLayout];
   readonly exporter: Exporter;
@@ -62,14 +72,7 @@ export class ExportRig {
         refreshClockMilliseconds: () => this.monotonic,
         observed: () => ({
           interfaces: [{ index: 3, name: 'eth0' }],
-          metering: {
-            packetTotalCount: 11,
-            octetTotalCount: 12,
-            ignoredPacketTotalCount: 13,
-            ignoredOctetTotalCount: 14,
-            droppedPacketTotalCount: 15,
-            observedFlowTotalCount: 2 ** 40,
-          },
+          metering: METERING,
         }),
         onNotice: (text) => this.notices.push(text),
         ...options,

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ExportRig, hex, value } from './export-rig.ts';
+import { ExportRig, hex, METERING, value } from './export-rig.ts';
 
 const u16 = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint16(at);
 const u32 = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
@@ -240,6 +240,106 @@ t.test('v9: Count is the records of all kinds', async (t) => {
   rig.record(4, plain);
   rig.exporter.flush();
   t.equal(u16(rig.datagrams.at(-1)!, 2), 3);
+});
+
+t.test('the sequence wraps at 2^32', async (t) => {
+  for (const protocol of ['netflow5', 'netflow9', 'ipfix'] as const) {
+    const rig = new ExportRig({ protocol });
+    rig.held = [];
+    rig.record(4, plain);
+    rig.record(4, plain);
+    rig.exporter.flush();
+    const message = rig.held[0]!;
+    const at = { netflow5: 16, netflow9: 12, ipfix: 8 }[protocol];
+    // As if so many had left before: a message that counts 2^32 − 2 of them, less those of the session's start.
+    const before = u32Of(rig, at);
+    const step = protocol === 'netflow9' ? 1 : 2;
+    let sequence = before;
+    if (protocol !== 'netflow9') {
+      message.sequenced = 2 ** 32 - 2 - before;
+      rig.exporter.stamp(message);
+      sequence = 2 ** 32 - 2;
+      message.sequenced = 2;
+    }
+    const stamped: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      rig.exporter.stamp(message);
+      stamped.push(u32(message.bytes, at));
+    }
+    t.same(
+      stamped,
+      [0, 1, 2].map((i) => (sequence + i * step) % 2 ** 32),
+      protocol,
+    );
+  }
+});
+
+/** The sequence number that the next message of a session gets. */
+function u32Of(rig: ExportRig, at: number): number {
+  const probe = { bytes: new Uint8Array(64), flowRecords: 0, packets: 0, octets: 0, sequenced: 0 };
+  rig.exporter.stamp(probe);
+  const next = u32(probe.bytes, at);
+  return at === 12 ? next + 1 : next;
+}
+
+t.test('statistics at the end come without templates', async (t) => {
+  for (const protocol of ['netflow9', 'ipfix'] as const) {
+    const rig = new ExportRig({ protocol });
+    rig.exporter.sendStatistics();
+    t.equal(rig.exporter.templatesSent, 1, 'those of the session alone');
+    t.ok(sets(rig.datagrams.at(-1)!, protocol === 'ipfix' ? 16 : 20).every(([id]) => id > 255));
+    t.equal(rig.options.length, 6);
+  }
+});
+
+t.test(
+  'Options Templates: one scope field, of the right kind (RFC 7011 §3.4.2.2, RFC 3954 §6.1)',
+  async (t) => {
+    const ipfix = new ExportRig({ protocol: 'ipfix' }).datagrams[0]!;
+    const at = 16 + sets(ipfix, 16)[0]![1] + 4;
+    t.equal(u16(ipfix, at + 4), 1, 'Scope Field Count');
+    t.ok(u16(ipfix, at + 2) > 1, 'and at least one field beyond the scope');
+    t.equal(u16(ipfix, at + 6), 10, 'ingressInterface comes first');
+    const v9 = new ExportRig({ protocol: 'netflow9' }).datagrams[0]!;
+    const v9At = 20 + sets(v9, 20)[0]![1] + 4;
+    t.same(
+      [u16(v9, v9At + 2), u16(v9, v9At + 4), u16(v9, v9At + 6)],
+      [4, 4, 2],
+      'scope octets, option octets, Interface',
+    );
+  },
+);
+
+t.test('v9: padding is zeros', async (t) => {
+  const rig = new ExportRig({ protocol: 'netflow9', tcpControlBitsOctets: 1 });
+  rig.record(4, { ...plain, flowEndReason: 255, vlanId: 0xffff });
+  rig.exporter.flush();
+  const datagram = rig.datagrams.at(-1)!;
+  t.equal(datagram.length, 20 + 4 + 67 + 1);
+  t.equal(datagram.at(-1), 0);
+});
+
+t.test('interface names: UTF-8, and both forms of the length (RFC 7011 §7)', async (t) => {
+  for (const name of ['eth0', 'brücke0', 'x'.repeat(254), 'x'.repeat(255)]) {
+    const observed = () => ({ interfaces: [{ index: 3, name }], metering: METERING });
+    const rig = new ExportRig({ observed });
+    t.equal(value(rig.options[0], 'interfaceName'), name);
+  }
+});
+
+t.test('live, boot is one instant in every datagram', async (t) => {
+  for (const protocol of ['netflow5', 'netflow9'] as const) {
+    const rig = new ExportRig({ protocol });
+    for (let i = 0; i < 3; i++) {
+      rig.clock += 1234;
+      rig.record(4, plain);
+      rig.exporter.flush();
+    }
+    const boots = rig.datagrams.map(
+      (d) => u32(d, 8) * 1000 + (protocol === 'netflow5' ? u32(d, 12) / 1e6 : 0) - u32(d, 4),
+    );
+    t.equal(new Set(boots.slice(-3)).size, 1, `${protocol}: ${boots}`);
+  }
 });
 
 t.test('a message that is not full leaves within 100 ms of its first record', async (t) => {

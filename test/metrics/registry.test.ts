@@ -55,6 +55,7 @@ t.test('a scrape reads every number of the sources, and reads it anew', async (t
     'weir_collector_not_sent_bytes_total{collector="ipfix://c.example:4739",reason="refused"}': 2_000,
     'weir_collector_messages_total{collector="ipfix://c.example:4739"}': 5,
     'weir_collector_message_bytes_total{collector="ipfix://c.example:4739"}': 6_000,
+    'weir_collector_wide_interface_records_total{collector="ipfix://c.example:4739"}': 2,
     'weir_collector_template_refreshes_total{collector="ipfix://c.example:4739"}': 3,
     'weir_collector_send_errors_total{collector="ipfix://c.example:4739"}': 4,
     'weir_collector_resolutions_total{collector="ipfix://c.example:4739"}': 9,

@@ -66,6 +66,7 @@ export function testSources(): TestSources {
         messagesSent: 5,
         messageOctetsSent: 6_000,
         templatesSent: 3,
+        wideInterfaceRecords: 2,
         sendErrors: 4,
         resolutions: 9,
         sessions: 2,
