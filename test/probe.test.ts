@@ -1,0 +1,356 @@
+/** The line as a whole: nothing is lost or counted twice, whatever its ways out do; and packets cost no memory. */
+
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import t, { type Test } from 'tap';
+import { Frame, type FrameReceiver, GsoType, type PacketSource } from '../src/capture/packet-source.ts';
+import { type Message, NOT_SENT_REASONS, type NotSentReason, type Session } from '../src/export/message.ts';
+import { type Outlet, Probe, type ProbeOptions, type Transport } from '../src/probe.ts';
+import { Random } from './fuzz/random.ts';
+import { ethernetFrame } from './support/frames.ts';
+
+const SEEDS = [1, 2, 3, 4, 5];
+const STEPS = 400;
+const OWN_PORT = 4739;
+
+/** Hands over what the test gives it. */
+class HandSource implements PacketSource {
+  readonly interfaces = [{ index: 1, name: 'eth0' }];
+  readonly counters = { frames: 0, kernelDroppedPackets: 0, ringFreezes: 0 };
+  readonly capturing = true;
+  readonly finished = new Promise<void>(() => undefined);
+  #receiver: FrameReceiver | undefined;
+
+  async start(receiver: FrameReceiver): Promise<void> {
+    this.#receiver = receiver;
+  }
+
+  batch(frames: readonly Frame[]): void {
+    this.#receiver!.beginBatch();
+    for (let i = 0; i < frames.length; i++) this.#receiver!.frame(frames[i]!);
+    void this.#receiver!.endBatch();
+  }
+
+  refreshCounters(): void {}
+
+  async stop(): Promise<void> {}
+}
+
+/** Sends, refuses, stalls and reconnects as chance has it. */
+class FickleTransport implements Transport {
+  readonly #random: Random;
+  #session: Session<Message> | undefined;
+  #held: Message[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  get queued(): number {
+    return this.#held.length;
+  }
+
+  /** What the Messages say that wait here. */
+  get held(): { records: number; packets: number; octets: number } {
+    const sum = { records: 0, packets: 0, octets: 0 };
+    for (const { flowRecords, packets, octets } of this.#held) {
+      sum.records += flowRecords;
+      sum.packets += packets;
+      sum.octets += octets;
+    }
+    return sum;
+  }
+
+  start(session: Session<Message>): void {
+    this.#session = session;
+    this.#reconnect();
+  }
+
+  send(message: Message): void {
+    const chance = this.#random.below(4);
+    if (chance === 0) this.#settle(message, this.#random.pick(NOT_SENT_REASONS));
+    else if (chance === 1) this.#settle(message);
+    else this.#held.push(message);
+  }
+
+  /** Time passes: some of what waits leaves or is lost, and sometimes a new session begins. */
+  turn(): void {
+    const leaving = this.#held.splice(0, this.#random.below(this.#held.length + 1));
+    for (const message of leaving)
+      this.#settle(message, this.#random.below(3) === 0 ? this.#random.pick(NOT_SENT_REASONS) : undefined);
+    if (this.#random.below(20) === 0) this.#reconnect();
+  }
+
+  whenBelow(): undefined {
+    return undefined;
+  }
+
+  async drain(): Promise<void> {
+    this.turn();
+  }
+
+  stop(): void {
+    for (const message of this.#held.splice(0)) this.#settle(message, 'shutdown');
+  }
+
+  #reconnect(): void {
+    this.#held.push(...this.#session!.sessionStarted());
+  }
+
+  #settle(message: Message, notSent?: NotSentReason): void {
+    if (notSent === undefined) this.#session!.stamp(message);
+    this.#session!.settled(message, notSent);
+  }
+}
+
+/** Every Message leaves at once. */
+class NullTransport implements Transport {
+  readonly queued = 0;
+  messages = 0;
+  #session: Session<Message> | undefined;
+
+  start(session: Session<Message>): void {
+    this.#session = session;
+    for (const message of session.sessionStarted()) this.send(message);
+  }
+
+  send(message: Message): void {
+    this.messages++;
+    this.#session!.stamp(message);
+    this.#session!.settled(message);
+  }
+
+  whenBelow(): undefined {
+    return undefined;
+  }
+
+  async drain(): Promise<void> {}
+
+  stop(): void {}
+}
+
+const outlet = (protocol: Outlet['protocol'], transport: Transport): Outlet => ({
+  name: protocol,
+  protocol,
+  observationDomain: 1,
+  messageOctets: 1452,
+  templateRefreshMilliseconds: 1000,
+  templateRefreshMessages: 10,
+  tcpControlBitsOctets: 2,
+  transport,
+});
+
+/** A live probe whose clock is the test's. */
+function probeWith(options: Partial<ProbeOptions> & Pick<ProbeOptions, 'outlets'>) {
+  const source = new HandSource();
+  const clock = { milliseconds: 1000 };
+  const probe = new Probe({
+    activeTimeoutMilliseconds: 5000,
+    idleTimeoutMilliseconds: 15_000,
+    maxFlows: 64,
+    fields: 'standard',
+    seed: [3, 4],
+    sources: [source],
+    live: true,
+    clocks: { unix: () => 1_700_000_000_000 + clock.milliseconds, monotonic: () => clock.milliseconds },
+    onNotice: () => undefined,
+    onSourceError: (error) => {
+      throw error;
+    },
+    ...options,
+  });
+  return { probe, source, clock };
+}
+
+function frameOf(bytes: Uint8Array, about: Partial<Frame> = {}): Frame {
+  return Object.assign(new Frame(), {
+    view: new DataView(bytes.buffer, bytes.byteOffset),
+    capturedLength: bytes.length,
+    wireLength: bytes.length,
+    seconds: 1_700_000_000,
+    ingressInterface: 1,
+    ...about,
+  });
+}
+
+/** A frame of any fate, and the packets that it was on the wire. */
+function anyFrame(random: Random): { frame: Frame; packets: number } {
+  const isIpv6 = random.below(3) === 0;
+  const address = () => (isIpv6 ? `2001:db8::${1 + random.below(9)}` : `10.0.0.${random.below(9)}`);
+  const protocol = random.pick([6, 6, 17, 1, 132]);
+  const bytes = ethernetFrame({
+    source: address(),
+    destination: address(),
+    protocol,
+    sourcePort: 1024 + random.below(5),
+    destinationPort: random.pick([53, 80, OWN_PORT]),
+    flags: random.pick([0x02, 0x10, 0x18, 0x11, 0x04]),
+    payload: random.below(1400),
+  });
+  switch (random.below(12)) {
+    case 0:
+      bytes[12] = 0x08;
+      bytes[13] = 0x06; // ARP
+      return { frame: frameOf(bytes), packets: 1 };
+    case 1:
+      return { frame: frameOf(bytes.subarray(0, random.below(40))), packets: 1 };
+    case 2:
+      return { frame: frameOf(bytes, { linkType: 147 }), packets: 1 };
+    case 3:
+      bytes[14] = 0x50; // IP version 5
+      return { frame: frameOf(bytes), packets: 1 };
+    case 4: {
+      // What TSO made one of several.
+      const payload = protocol === 6 ? bytes.length - 14 - (isIpv6 ? 40 : 20) - 20 : 0;
+      if (payload < 200) break;
+      const gso = { gsoType: isIpv6 ? GsoType.TCPV6 : GsoType.TCPV4, gsoSize: 100 };
+      return { frame: frameOf(bytes, gso), packets: Math.ceil(payload / 100) };
+    }
+  }
+  return { frame: frameOf(bytes), packets: 1 };
+}
+
+for (const seed of SEEDS) {
+  t.test(`both identities of conservation hold at every moment (seed ${seed})`, async (t) => {
+    const random = new Random(seed);
+    const transports = [1, 2, 3].map((n) => new FickleTransport(new Random(1000 * seed + n)));
+    const { probe, source, clock } = probeWith({
+      outlets: (['ipfix', 'netflow9', 'netflow5'] as const).map((protocol, i) =>
+        outlet(protocol, transports[i]!),
+      ),
+      ownExport: { refresh: () => undefined, matches: (view) => view.destinationTransportPort === OWN_PORT },
+    });
+    await probe.start();
+    let packets = 0;
+    for (let step = 0; step < STEPS; step++) {
+      const frames = Array.from({ length: random.below(60) }, () => {
+        const one = anyFrame(random);
+        packets += one.packets;
+        return one.frame;
+      });
+      source.batch(frames);
+      identities(t, probe);
+      for (const transport of transports) transport.turn();
+      identities(t, probe);
+      clock.milliseconds += random.pick([0, 1, 20, 300, 2000, 7000, 16_000]);
+      probe.meter.expire();
+      identities(t, probe);
+      for (const { exporter } of probe.exports) {
+        exporter.tick(clock.milliseconds);
+        if (random.below(5) === 0) exporter.flush();
+      }
+      identities(t, probe);
+      for (const [i, { exporter }] of probe.exports.entries()) {
+        exporter.flush();
+        same(t, exporter.queued, transports[i]!.held, 'queued is what the transport holds');
+      }
+    }
+    t.equal(probe.meter.capturedPackets, packets, `${packets} packets`);
+    for (const [i, count] of probe.meter.ignoredPackets.entries()) {
+      // Reasons that these frames give: not_ip, truncated …, unknown_link_type, …, bad_ip_version, own_export.
+      if ([0, 1, 2, 3, 4, 7].includes(i)) t.ok(count > 0, `reason ${i}`);
+    }
+
+    await probe.stop(1000);
+    identities(t, probe);
+    t.equal(probe.meter.flows, 0);
+    for (const { exporter } of probe.exports) {
+      same(t, exporter.queued, { records: 0, packets: 0, octets: 0 }, 'nothing is queued');
+      t.ok(exporter.sent.records > 100 && exporter.notSent.get('refused')!.records > 0);
+    }
+    t.ok(probe.exports[2]!.exporter.notSent.get('not_representable')!.records > 0);
+  });
+}
+
+function identities(t: Test, { meter, exports }: Probe): void {
+  const sum = (counts: Iterable<number>) => [...counts].reduce((all, n) => all + n, 0);
+  const open = meter.tables.map((table) => table.sumOpen());
+  const unit = (name: 'packets' | 'octets', captured: number, metered: number, ignored: Float64Array) => {
+    same(t, captured, metered + sum(ignored), `captured = metered + ignored ${name}`);
+    const inTable = open[0]![name] + open[1]![name];
+    for (const { exporter } of exports) {
+      const notSent = sum([...exporter.notSent.values()].map((counts) => counts[name]));
+      const all = exporter.sent[name] + exporter.queued[name] + inTable + notSent;
+      same(t, all, metered, `metered = sent + queued + in table + not sent ${name}, ${exporter.protocol}`);
+    }
+  };
+  unit('packets', meter.capturedPackets, meter.meteredPackets, meter.ignoredPackets);
+  unit('octets', meter.capturedOctets, meter.meteredOctets, meter.ignoredOctets);
+}
+
+/** Thousands of comparisons: only those that fail are told. */
+function same(t: Test, found: unknown, wanted: unknown, what: string): void {
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) t.same(found, wanted, what);
+}
+
+const ROUNDS = 40;
+const PACKETS = 25_000;
+const BATCH_PACKETS = 250;
+const FLOWS = 1000;
+const LONG_MILLISECONDS = 86_400_000;
+
+for (const fields of ['standard', 'full'] as const) {
+  t.test(`a million packets leave the heap as it was (${fields})`, async (t) => {
+    const growth = await heapGrowth(t, { fields, activeTimeoutMilliseconds: LONG_MILLISECONDS });
+    t.ok(growth < PACKETS / 4, `${growth} octets in ${PACKETS} packets: nothing a packet`);
+    const withRecords = await heapGrowth(t, { fields, activeTimeoutMilliseconds: 1000 });
+    const records = withRecords - growth;
+    t.ok(
+      records < 150 * FLOWS,
+      `${records} octets more for ${FLOWS} records to three collectors: views of Messages`,
+    );
+  });
+}
+
+/** The median of what the heap grows by in 25 000 packets of 1000 flows, a second of the probe's time. */
+async function heapGrowth(
+  t: Test,
+  options: Pick<ProbeOptions, 'fields' | 'activeTimeoutMilliseconds'>,
+): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const transports = [new NullTransport(), new NullTransport(), new NullTransport()];
+  const { probe, source, clock } = probeWith({
+    outlets: (['ipfix', 'netflow9', 'netflow5'] as const).map((protocol, i) => ({
+      ...outlet(protocol, transports[i]!),
+      templateRefreshMilliseconds: LONG_MILLISECONDS,
+      templateRefreshMessages: 0,
+    })),
+    maxFlows: 4096,
+    ...options,
+  });
+  await probe.start();
+  const batches = Array.from({ length: FLOWS / BATCH_PACKETS }, (_, batch) =>
+    Array.from({ length: BATCH_PACKETS }, (_, i) => {
+      const flow = batch * BATCH_PACKETS + i;
+      const addresses =
+        flow % 4 === 0
+          ? { source: '2001:db8::1', destination: '2001:db8::2' }
+          : { source: '10.0.0.1', destination: '10.0.0.2' };
+      return frameOf(ethernetFrame({ ...addresses, protocol: 6, sourcePort: 1024 + flow, payload: 10 }));
+    }),
+  );
+  const round = () => {
+    for (let done = 0; done < PACKETS; done += BATCH_PACKETS) {
+      source.batch(batches[(done / BATCH_PACKETS) % batches.length]!);
+      clock.milliseconds += 10;
+      probe.meter.expire();
+      for (let i = 0; i < probe.exports.length; i++) probe.exports[i]!.exporter.tick(clock.milliseconds);
+    }
+  };
+
+  for (let i = 0; i < 20; i++) round(); // until the optimizing compiler is done
+  const growth: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    collectGarbage();
+    const before = getHeapStatistics().used_heap_size;
+    round();
+    growth.push(getHeapStatistics().used_heap_size - before);
+  }
+  t.equal(probe.meter.meteredPackets, (20 + ROUNDS) * PACKETS);
+  const isQuiet = options.activeTimeoutMilliseconds === LONG_MILLISECONDS;
+  const { records } = probe.exports[0]!.exporter.sent;
+  t.ok(isQuiet ? records === 0 : records > 50 * FLOWS, `${records} records`);
+  await probe.stop(1000);
+  return growth.sort((a, b) => a - b)[ROUNDS / 2]!;
+}
