@@ -199,6 +199,8 @@ export class Meter implements FrameReceiver {
       if (slot >= 0) touched ^= versions[i] === 4 ? words4[slot * stride4]! : words6[slot * stride6]!;
     }
     this.touched = touched;
+    let packets = 0;
+    let octets = 0;
     for (let i = 0; i < count; i++) {
       const packet = batch[i]!;
       const milliseconds = packet.milliseconds[0]!;
@@ -208,9 +210,11 @@ export class Meter implements FrameReceiver {
       }
       const { view } = packet;
       (view.ipVersion === 4 ? ipv4 : ipv6).count(packet, candidates[i]!, this.#tick);
-      this.meteredPackets += view.packets;
-      this.meteredOctets += view.ipOctets;
+      packets += view.packets;
+      octets += view.ipOctets;
     }
+    this.meteredPackets += packets;
+    this.meteredOctets += octets;
     this.#pending = 0;
   }
 
