@@ -59,6 +59,7 @@ export function randomCapture(options: RandomCaptureOptions): Uint8Array {
     }
   }
   timed.sort((a, b) => (a.nanoseconds < b.nanoseconds ? -1 : 1));
+  leap(random, timed);
   disorder(random, timed);
   const ethernet = linkTypes.indexOf(LinkType.ETHERNET);
   if (ethernet >= 0) addOthers(random, timed, ethernet);
@@ -81,6 +82,14 @@ function randomTimes(random: Random, { activeMilliseconds, idleMilliseconds }: T
 
 function nanoseconds(random: Random, milliseconds: number): bigint {
   return BigInt(milliseconds) * 1_000_000n + BigInt(random.below(1_000_000));
+}
+
+/** In some captures nothing happens for weeks, or for just as long as it takes a 32-bit clock to wrap. */
+function leap(random: Random, timed: Timed[]): void {
+  if (!random.oneIn(3)) return;
+  const milliseconds = random.pick([2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 3000, 5 * 2 ** 32]);
+  const from = random.below(timed.length);
+  for (const record of timed.slice(from)) record.nanoseconds += BigInt(milliseconds) * 1_000_000n;
 }
 
 /** Some packets come later in the file than their time says. */
