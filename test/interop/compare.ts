@@ -12,7 +12,7 @@ export function differences(actual: readonly Fields[], expected: readonly Fields
     else missing.set(line, left - 1);
   }
   const lines = [...missing].flatMap(([line, times]) => new Array<string>(times).fill(`missing ${line}`));
-  return [...lines, ...surplus.map((line) => `surplus ${line}`)].sort(byRecord).slice(0, 12);
+  return [...lines, ...surplus.map((line) => `surplus ${line}`)].sort(byRecord).slice(0, 6);
 }
 
 function count(records: readonly Fields[]): Map<string, number> {

@@ -72,8 +72,9 @@ export function meter(packets: Iterable<TimedPacket>, timeouts: Timeouts): Meter
   };
   const meetDeadlines = (flow: Flow) => {
     const activeEnd = flow.recordStart + timeouts.activeMilliseconds;
-    const linger = flow.hasEnded ? Math.min(LINGER_MILLISECONDS, timeouts.idleMilliseconds) : Infinity;
-    const end = flow.last + Math.min(linger, timeouts.idleMilliseconds);
+    const { idleMilliseconds } = timeouts;
+    const end =
+      flow.last + (flow.hasEnded ? Math.min(LINGER_MILLISECONDS, idleMilliseconds) : idleMilliseconds);
     // Of two deadlines that have passed the earlier one acts first, the active timeout of equals.
     if (flow.packets.length > 0 && clock >= activeEnd && activeEnd <= end) close(flow, ACTIVE_TIMEOUT);
     if (clock >= end) remove(flow, flow.hasEnded ? END_DETECTED : IDLE_TIMEOUT);
@@ -114,7 +115,7 @@ export function meter(packets: Iterable<TimedPacket>, timeouts: Timeouts): Meter
   return records;
 }
 
-/** design.md §3.8: DSCP without ECN; of the VLAN tags the outermost. */
+/** DSCP without ECN; of the VLAN tags the outermost. */
 function flowKey({ packet, ingressInterface }: TimedPacket): string {
   return [
     packet.ipVersion,

@@ -2,13 +2,14 @@
  * What Weir should make of capture files, reckoned by other means: no code of src/ is used, everything is kept, and
  * nothing is fast.
  *
- *    capture.ts: octets → frames      packet.ts: frame → packet      flows.ts: packets → records
+ *    capture.ts: octets → frames      link.ts, packet.ts: frame → packet      flows.ts: packets → records
  */
 
 import { readFileSync } from 'node:fs';
 import { readFrames } from './capture.ts';
 import { type MeteredRecord, meter, type TimedPacket, type Timeouts } from './flows.ts';
-import { type Reason, readPacket } from './packet.ts';
+import type { Reason } from './link.ts';
+import { readPacket } from './packet.ts';
 
 /** A Flow Record by IANA names, as `--json` prints it. */
 export interface OracleRecord {
