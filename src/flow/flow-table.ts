@@ -236,9 +236,12 @@ export class FlowTable {
       const slot = this.#endCursor++;
       const state = this.words[slot * this.#stride + FLAGS]!;
       if ((state & LIVE) === 0) continue;
+      count++;
+      this.#wheel.unlink(slot);
+      // A deadline that has passed, and that the wheel has not come to yet, comes first.
+      if (!this.#judge(slot, this.#tick)) continue;
       this.#wheel.unlink(slot);
       this.#leave(slot, (state & ENDED) !== 0 ? FlowEndReason.END_OF_FLOW : FlowEndReason.FORCED_END);
-      count++;
     }
     if (count < most) this.#endCursor = 0;
     return count;
@@ -332,15 +335,14 @@ export class FlowTable {
    * @returns the slot, or -1 if the entry has left and the packet begins a new flow
    */
   #settle(slot: number, tick: number, control: number): number {
-    const state = this.words[slot * this.#stride + FLAGS]!;
-    if ((state & ENDED) !== 0 && (control & (SYN | ACK | RST)) === SYN) {
-      // The ports are used again: what lingers is the flow before.
-      this.#wheel.unlink(slot);
-      this.#leave(slot, FlowEndReason.END_OF_FLOW);
-      return -1;
-    }
     this.#wheel.unlink(slot);
-    return this.#judge(slot, tick) ? slot : -1;
+    if (!this.#judge(slot, tick)) return -1;
+    const state = this.words[slot * this.#stride + FLAGS]!;
+    if ((state & ENDED) === 0 || (control & (SYN | ACK | RST)) !== SYN) return slot;
+    // The ports are used again: what lingers is the flow before.
+    this.#wheel.unlink(slot);
+    this.#leave(slot, FlowEndReason.END_OF_FLOW);
+    return -1;
   }
 
   #visitDue(slot: number): void {

@@ -233,7 +233,10 @@ export class Meter implements FrameReceiver {
   /** Ends up to `most` flows. @returns true if some are left */
   endSome(most: number): boolean {
     let left = most;
-    for (const table of this.tables) left -= table.endSome(left);
+    for (const table of this.tables) {
+      table.expire(this.#tick);
+      left -= table.endSome(left);
+    }
     return left <= 0;
   }
 

@@ -87,6 +87,26 @@ t.test('a SYN on an ended flow begins a new one at once', async (t) => {
   t.equal(rig.meter.tables[0].created, 2);
 });
 
+t.test('a deadline that has passed comes first, also for a SYN and at the end', async (t) => {
+  const tcp = { protocol: 6, sourcePort: 7 };
+  const rig = new MeterRig({ activeTimeoutMilliseconds: 100 });
+  rig.packet(T, { ...tcp, flags: FIN | ACK });
+  rig.packet(T + 101, { ...tcp, flags: SYN });
+  t.same(
+    brief(rig.records),
+    [[1, 0, 0, 2]],
+    'the active timeout, then silence: a SYN finds no record to end',
+  );
+  const end = new MeterRig({ activeTimeoutMilliseconds: 100 });
+  end.packet(T, { sourcePort: 1 });
+  end.packet(T + 101, { sourcePort: 2 });
+  end.meter.endAll();
+  t.same(brief(end.records), [
+    [1, 0, 0, 2],
+    [1, 101, 101, 4],
+  ]);
+});
+
 t.test('live: the monotonic clock ends flows, whatever the packets say', async (t) => {
   const rig = new MeterRig({ clock: 'monotonic' });
   rig.packet(T);
