@@ -75,9 +75,13 @@ export function localOutlet(sink: RecordSink, observationDomain: number): Outlet
   };
 }
 
-/** Writes each record as a line of JSON. */
-export function jsonLines(stdout: Output): RecordSink {
+/** Octets that may wait for whoever reads standard output; live, records beyond are dropped, and counted. */
+const MOST_WAITING_OCTETS = 16 * 1024 * 1024;
+
+/** Writes each record as a line of JSON. `dropped` counts those that the reader was too slow for. */
+export function jsonLines(stdout: Output): RecordSink & { readonly dropped: number } {
   let lines = '';
+  let dropped = 0;
   /** While the reader is behind. One for all Messages meanwhile: each would add listeners of its own. */
   let drained: Promise<void> | undefined;
   const whenDrained = (): Promise<void> =>
@@ -90,8 +94,12 @@ export function jsonLines(stdout: Output): RecordSink {
       stdout.on('drain', done).on('close', done).on('error', done);
     });
   return {
+    get dropped() {
+      return dropped;
+    },
     record(record) {
-      lines += `${recordToJson(record)}\n`;
+      if (stdout.writableLength > MOST_WAITING_OCTETS) dropped++;
+      else lines += `${recordToJson(record)}\n`;
     },
     written() {
       if (lines === '' || stdout.destroyed) return drained;

@@ -23,7 +23,7 @@ export async function run(context: CommandContext, config: EffectiveConfig): Pro
   const { log, signal } = context;
   const sources = await liveSources(config, log);
   const collectors = collectorOutlets(config, log);
-  const { outlets, view } = localView(context, config, sources, collectors);
+  const { outlets, view, lines } = localView(context, config, sources, collectors);
 
   let failures = 0;
   const probe = new Probe({
@@ -75,6 +75,9 @@ export async function run(context: CommandContext, config: EffectiveConfig): Pro
   log.repaint(undefined);
   view?.stop();
   await metrics?.stop();
+  if (lines !== undefined && lines.dropped > 0) {
+    log.warn('standard output was read too slowly', { recordsNotWritten: lines.dropped });
+  }
   reportTotals(probe, log);
   return failures > 0 ? EXIT_FAILED : EXIT_OK;
 }
@@ -85,10 +88,11 @@ function localView(
   config: EffectiveConfig,
   sources: readonly PacketSource[],
   collectors: readonly Outlet[],
-): { outlets: Outlet[]; view: FlowTableView | undefined } {
+): { outlets: Outlet[]; view: FlowTableView | undefined; lines?: { readonly dropped: number } } {
   if (!config.json && collectors.length > 0) return { outlets: [], view: undefined };
   if (config.json || !isTerminal) {
-    return { outlets: [localOutlet(jsonLines(stdout), config.observationDomain)], view: undefined };
+    const lines = jsonLines(stdout);
+    return { outlets: [localOutlet(lines, config.observationDomain)], view: undefined, lines };
   }
   const view = new FlowTableView({
     output: stdout,

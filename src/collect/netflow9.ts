@@ -139,6 +139,11 @@ const ABSOLUTE_TIMES: ReadonlyMap<number, number> = new Map([
   [22, 152], // FIRST_SWITCHED, flowStartMilliseconds
 ]);
 
+/** ICMP_TYPE (RFC 3954 §8) says nothing of the IP version; IANA has a name for each: that of the record's addresses. */
+const ICMP_TYPE = 32;
+const ICMP_TYPE_CODE_IPV6 = 139;
+const SOURCE_IPV6_ADDRESS = 27;
+
 /** v9 has no types of its own: a field whose length does not suit its element is given as its octets. */
 function resolve(
   specifier: FieldSpecifier,
@@ -154,7 +159,8 @@ function resolve(
     if (present.has(absolute)) return undefined;
     return { field: elementField(elementById(absolute)!, false), read: readUptime };
   }
-  const element = elementById(id);
+  const isIcmpv6 = id === ICMP_TYPE && present.has(SOURCE_IPV6_ADDRESS) && !present.has(ICMP_TYPE_CODE_IPV6);
+  const element = elementById(isIcmpv6 ? ICMP_TYPE_CODE_IPV6 : id);
   if (element === undefined) return { field: recordField(`element${id}`, false, false), read: hexText };
   return { field: elementField(element, false), read: readerFor(element.type, length) ?? hexText };
 }

@@ -225,7 +225,7 @@ export class Exporter implements RecordReceiver, Session<Message> {
       const names = flowTemplateNames(ipVersion, {
         fields,
         tcpControlBitsOctets,
-        sysUpTime: protocol === 'netflow9',
+        netflow9: protocol === 'netflow9',
       });
       const made = new FlowTemplate(names, layout, taken);
       taken.add(made.id);

@@ -39,7 +39,7 @@ export class SetBuilder {
     const padding = this.#dialect.setAlignment - 1;
     if (this.#setId === setId) return writer.room >= octets + padding;
     if (writer.room < padding + SET_HEADER + octets + padding) return false;
-    this.#closeSet();
+    this.endSet();
     this.#setId = setId;
     this.#setStart = writer.position;
     writer.uint16(setId);
@@ -49,11 +49,12 @@ export class SetBuilder {
 
   /** Completes the Message, but for its sequence number. */
   finish(clockMilliseconds: number): void {
-    this.#closeSet();
+    this.endSet();
     this.#dialect.writeHeader(this.writer, this.records, clockMilliseconds, this.uptime);
   }
 
-  #closeSet(): void {
+  /** Ends the open Set: the next record begins another, even one of the same ID. */
+  endSet(): void {
     if (this.#setId === NO_SET) return;
     this.writer.pad(this.#dialect.setAlignment);
     this.writer.view.setUint16(this.#setStart + 2, this.writer.position - this.#setStart);

@@ -110,6 +110,8 @@ export class TemplateFormat implements Format {
       makeRoom(this.#dialect.optionsTemplateSetId, 10 + table.fields.length * 4);
       this.#dialect.writeOptionsTemplate(writer, table);
       control.records++;
+      // nfacctd refuses a Set of several Options Templates, which RFC 7011 §3.4.2 allows.
+      control.endSet();
     }
     const data = this.#controlData();
     for (const table of this.#options) {

@@ -177,7 +177,7 @@ export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<
 /** Field names of a flow Template, in their order on the wire. */
 export function flowTemplateNames(
   ipVersion: 4 | 6,
-  options: { fields: 'standard' | 'full'; tcpControlBitsOctets: 1 | 2; sysUpTime: boolean },
+  options: { fields: 'standard' | 'full'; tcpControlBitsOctets: 1 | 2; netflow9: boolean },
 ): string[] {
   const names = [
     `sourceIPv${ipVersion}Address`,
@@ -187,7 +187,8 @@ export function flowTemplateNames(
     'protocolIdentifier',
     'ipClassOfService',
     `tcpControlBits:${options.tcpControlBitsOctets}`,
-    `icmpTypeCodeIPv${ipVersion}`,
+    // v9's ICMP_TYPE (32) serves both IP versions (RFC 3954 §8); nfdump knows no other there.
+    options.netflow9 ? 'icmpTypeCodeIPv4' : `icmpTypeCodeIPv${ipVersion}`,
     'ipVersion',
     'flowEndReason',
     'ingressInterface',
@@ -214,6 +215,6 @@ export function flowTemplateNames(
     );
     if (ipVersion === 6) names.push('flowLabelIPv6');
   }
-  if (options.sysUpTime) names.push('flowStartSysUpTime', 'flowEndSysUpTime');
+  if (options.netflow9) names.push('flowStartSysUpTime', 'flowEndSysUpTime');
   return names;
 }

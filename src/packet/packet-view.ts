@@ -5,7 +5,7 @@ export const IGNORED_REASONS = [
   'not_ip', //               ARP, LLDP, … : no IPv4 or IPv6 inside
   'truncated_link_header', // the capture ends within the link header, its tags or labels
   'unknown_link_type', //    a LINKTYPE_ that Weir does not read
-  'truncated_ip_header', //  the capture ends within the IPv4 or IPv6 header
+  'truncated_ip_header', //  the capture ends within the fixed part of the IPv4 or IPv6 header
   'bad_ip_version', //       the version nibble is not what the link header or EtherType promised
   'bad_ip_header_length', // IPv4 IHL below 5, or beyond the total length
   'bad_ip_length', //        the IP length is beyond the frame's length on the wire

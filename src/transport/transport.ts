@@ -123,7 +123,7 @@ export abstract class Transport<M extends Sendable> {
     this.stopped = true;
     this.locator.stop();
     this.close();
-    this.#outbox?.settleAll('shutdown');
+    this.#outbox?.settleAll(this.locator.everResolved ? 'shutdown' : 'unresolved');
   }
 
   protected get outbox(): Outbox<M> {
