@@ -16,7 +16,7 @@
  * the wheel visits: results do not depend on the wheel's granularity.
  */
 
-import type { PacketView } from '../packet/packet-view.ts';
+import { PacketView } from '../packet/packet-view.ts';
 import { beginExtension, updateExtension } from './extension.ts';
 import { FlowIndex } from './flow-index.ts';
 import {
@@ -26,6 +26,7 @@ import {
   FlowEndReason,
   type FlowLayout,
   KEY,
+  KEY_WORDS_IPV6,
   LAST_TICK,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
@@ -55,15 +56,26 @@ const EVICTION_WINDOW = 8;
  */
 const CACHE_LINE_OFFSET = 48;
 
-/** A decoded packet on its way into the table. */
-export interface PendingPacket {
-  readonly view: PacketView;
-  /** Its Flow Key; as many words of it as the table's layout has. */
-  readonly key: Int32Array;
+/** Decoded packets on their way into the table, side by side. Packet `i` has: */
+export class PacketBatch {
+  readonly views: readonly PacketView[];
+  /** Its Flow Key from word `i · KEY_WORDS_IPV6` on; as many words of it as its table's layout has. */
+  readonly keys: Int32Array;
   /** The key's hash. */
-  hash: number;
-  /** The packet's own time, Unix milliseconds, in an array of one: a number that is passed on would be boxed. */
+  readonly hashes: Int32Array;
+  /** Its own time, Unix milliseconds. */
   readonly milliseconds: Float64Array;
+  /** A slot that may be its flow's, or -1. */
+  readonly candidates: Int32Array;
+
+  /** @param capacity packets */
+  constructor(capacity: number) {
+    this.views = Array.from({ length: capacity }, () => new PacketView());
+    this.keys = new Int32Array(capacity * KEY_WORDS_IPV6);
+    this.hashes = new Int32Array(capacity);
+    this.milliseconds = new Float64Array(capacity);
+    this.candidates = new Int32Array(capacity);
+  }
 }
 
 export interface FlowTableOptions {
@@ -155,15 +167,16 @@ export class FlowTable {
   }
 
   /**
-   * Counts a packet.
-   * @param candidate a slot that may be its flow's, or -1
+   * Counts packet `i` of the batch.
    * @param tick now, on the metering clock; never behind an earlier one
    */
-  count(packet: PendingPacket, candidate: number, tick: number): void {
+  count(batch: PacketBatch, i: number, tick: number): void {
     const { words, floats } = this;
-    const { view, key } = packet;
-    let slot = candidate;
-    if (slot < 0 || !this.#holds(slot, key)) slot = this.#find(packet.hash, key);
+    const view = batch.views[i]!;
+    const { keys } = batch;
+    const keyAt = i * KEY_WORDS_IPV6;
+    let slot = batch.candidates[i]!;
+    if (slot < 0 || !this.#holds(slot, keys, keyAt)) slot = this.#find(batch.hashes[i]!, keys, keyAt);
     if (slot >= 0) {
       const at = slot * this.#stride;
       if (
@@ -174,13 +187,13 @@ export class FlowTable {
         slot = this.#settle(slot, tick, view.tcpControlBits);
       }
     }
-    if (slot < 0) slot = this.#add(packet, tick);
+    if (slot < 0) slot = this.#add(batch, i, tick);
 
     const base = slot * this.#stride;
     const half = base >> 1;
     const flags = words[base + FLAGS]!;
     const control = view.tcpControlBits;
-    const milliseconds = packet.milliseconds[0]!;
+    const milliseconds = batch.milliseconds[i]!;
     if ((flags & OPEN) === 0) {
       this.#open(slot, base, view, tick, milliseconds);
     } else {
@@ -262,36 +275,36 @@ export class FlowTable {
   }
 
   /** True if the slot holds the live entry of that key. */
-  #holds(slot: number, key: Int32Array): boolean {
+  #holds(slot: number, keys: Int32Array, keyAt: number): boolean {
     const { words } = this;
     const base = slot * this.#stride;
     if ((words[base + FLAGS]! & LIVE) === 0) return false;
-    for (let i = 0; i < this.#keyWords; i++) if (words[base + KEY + i] !== key[i]) return false;
+    for (let i = 0; i < this.#keyWords; i++) if (words[base + KEY + i] !== keys[keyAt + i]) return false;
     return true;
   }
 
-  #find(hash: number, key: Int32Array): number {
+  #find(hash: number, keys: Int32Array, keyAt: number): number {
     const { entries, mask } = this.#index;
     for (let position = hash & mask; ; position = (position + 1) & mask) {
       const entry = entries[position]!;
       if (entry === 0) return -1;
-      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, key))
+      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, keys, keyAt))
         return (entry & 0xffffff) - 1;
     }
   }
 
-  #add(packet: PendingPacket, tick: number): number {
+  #add(batch: PacketBatch, i: number, tick: number): number {
     this.#makeRoom();
     const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
     const base = slot * this.#stride;
     const { words } = this;
-    const { key } = packet;
-    for (let i = 0; i < this.#keyWords; i++) words[base + KEY + i] = key[i]!;
+    const keyAt = i * KEY_WORDS_IPV6;
+    for (let k = 0; k < this.#keyWords; k++) words[base + KEY + k] = batch.keys[keyAt + k]!;
     words[base + FLAGS] = LIVE;
     words[base + LAST_TICK] = tick;
     this.created++;
-    this.#index.insert(packet.hash, slot);
-    if (this.#extension !== 0) beginExtension(words, base + this.#extension, packet.view);
+    this.#index.insert(batch.hashes[i]!, slot);
+    if (this.#extension !== 0) beginExtension(words, base + this.#extension, batch.views[i]!);
     this.#wheel.link(slot, tick);
     return slot;
   }

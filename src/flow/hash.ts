@@ -10,14 +10,14 @@
 /** 64 bits of seed, drawn at random at start. */
 export type HashSeed = readonly [number, number];
 
-/** Hashes `words` 32-bit words of `key` to 32 bits. */
-export function hashKey(key: Int32Array, words: number, seed: HashSeed): number {
+/** Hashes `words` 32-bit words of `keys`, from word `at` on, to 32 bits. */
+export function hashKey(keys: Int32Array, at: number, words: number, seed: HashSeed): number {
   let v0 = seed[0];
   let v1 = seed[1];
   let v2 = 0x6c796765 ^ v0;
   let v3 = 0x74656462 ^ v1;
   for (let i = 0; i < words; i++) {
-    const word = key[i]!;
+    const word = keys[at + i]!;
     v3 ^= word;
     // One SipRound on 32-bit words. Written out: as a function it would have to return four words.
     v0 = (v0 + v1) | 0;

@@ -7,7 +7,7 @@
 
 import type { Frame, FrameReceiver } from '../capture/packet-source.ts';
 import { decode } from '../packet/decode.ts';
-import { IGNORED_REASONS, METERED, PacketView } from '../packet/packet-view.ts';
+import { IGNORED_REASONS, METERED, type PacketView } from '../packet/packet-view.ts';
 import {
   FlowEndReason,
   type FlowRecord,
@@ -17,7 +17,7 @@ import {
   PACKET_DELTA_COUNT,
   type RecordReceiver,
 } from './flow-record.ts';
-import { FlowTable, type PendingPacket } from './flow-table.ts';
+import { FlowTable, PacketBatch } from './flow-table.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 import { GRANULE_SHIFT } from './timer-wheel.ts';
 
@@ -70,9 +70,7 @@ export class Meter implements FrameReceiver {
   readonly #receiver: RecordReceiver;
   readonly #seed: HashSeed;
   readonly #withMacAddresses: boolean;
-  readonly #batch: PendingPacket[] = [];
-  readonly #versions = new Uint8Array(BATCH);
-  readonly #candidates = new Int32Array(BATCH);
+  readonly #batch = new PacketBatch(BATCH);
   #pending = 0;
   /** Keeps the reads of `#countBatch` from being optimised away. */
   touched = 0;
@@ -93,14 +91,6 @@ export class Meter implements FrameReceiver {
     this.#receiver = receiver;
     this.#seed = options.seed;
     this.#withMacAddresses = options.fields === 'full';
-    for (let i = 0; i < BATCH; i++) {
-      this.#batch.push({
-        view: new PacketView(),
-        key: new Int32Array(KEY_WORDS_IPV6),
-        hash: 0,
-        milliseconds: new Float64Array(1),
-      });
-    }
     this.maxFlows = options.maxFlows;
     this.#byPacketTime = options.clock === 'packet';
     this.#monotonic = options.monotonicMilliseconds;
@@ -143,8 +133,9 @@ export class Meter implements FrameReceiver {
   }
 
   frame(frame: Frame): void {
-    const packet = this.#batch[this.#pending]!;
-    const { view, key } = packet;
+    const batch = this.#batch;
+    const i = this.#pending;
+    const view = batch.views[i]!;
     const outcome = decode(frame, view);
     if (outcome !== METERED) {
       this.#ignore(outcome - 1, 1, 0);
@@ -158,19 +149,21 @@ export class Meter implements FrameReceiver {
     this.capturedOctets += view.ipOctets;
 
     const { addresses } = view;
+    const { keys } = batch;
+    const keyAt = i * KEY_WORDS_IPV6;
     const addressWords = view.ipVersion === 4 ? 2 : 8;
-    for (let i = 0; i < addressWords; i++) key[i] = addresses[i]!;
+    for (let k = 0; k < addressWords; k++) keys[keyAt + k] = addresses[k]!;
     // DSCP without ECN: a TCP connection that meets congestion must not become two flows.
-    key[addressWords] = view.destinationTransportPort | (view.sourceTransportPort << 16);
-    key[addressWords + 1] =
-      view.protocolIdentifier | ((view.ipClassOfService & 0xfc) << 8) | (view.vlanId << 16);
-    key[addressWords + 2] = frame.ingressInterface;
-    packet.hash = hashKey(key, addressWords + 3, this.#seed);
-    this.#versions[this.#pending] = view.ipVersion;
-    packet.milliseconds[0] = frame.seconds * 1000 + Math.floor(frame.nanoseconds / 1e6);
+    const behind = keyAt + addressWords;
+    keys[behind] = view.destinationTransportPort | (view.sourceTransportPort << 16);
+    keys[behind + 1] = view.protocolIdentifier | ((view.ipClassOfService & 0xfc) << 8) | (view.vlanId << 16);
+    keys[behind + 2] = frame.ingressInterface;
+    batch.hashes[i] = hashKey(keys, keyAt, addressWords + 3, this.#seed);
+    batch.milliseconds[i] = frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
     if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
 
-    if (++this.#pending === BATCH) this.#countBatch();
+    this.#pending = i + 1;
+    if (i + 1 === BATCH) this.#countBatch();
   }
 
   /**
@@ -180,36 +173,32 @@ export class Meter implements FrameReceiver {
    */
   #countBatch(): void {
     const count = this.#pending;
-    const batch = this.#batch;
-    const candidates = this.#candidates;
+    const { views, hashes, candidates, milliseconds } = this.#batch;
     const [ipv4, ipv6] = this.tables;
     for (let i = 0; i < count; i++) {
-      const { view, hash } = batch[i]!;
-      candidates[i] = (view.ipVersion === 4 ? ipv4 : ipv6).candidate(hash);
+      candidates[i] = (views[i]!.ipVersion === 4 ? ipv4 : ipv6).candidate(hashes[i]!);
     }
     // A short loop over plain arrays: the more of it the processor sees at once, the more it fetches at once.
     const { words: words4 } = ipv4;
     const { words: words6 } = ipv6;
     const stride4 = ipv4.layout.words;
     const stride6 = ipv6.layout.words;
-    const versions = this.#versions;
     let touched = 0;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
-      if (slot >= 0) touched ^= versions[i] === 4 ? words4[slot * stride4]! : words6[slot * stride6]!;
+      if (slot >= 0) touched ^= views[i]!.ipVersion === 4 ? words4[slot * stride4]! : words6[slot * stride6]!;
     }
     this.touched = touched;
     let packets = 0;
     let octets = 0;
     for (let i = 0; i < count; i++) {
-      const packet = batch[i]!;
-      const milliseconds = packet.milliseconds[0]!;
-      if (milliseconds > this.greatestPacketMilliseconds) {
-        if (this.#byPacketTime) this.#advance(milliseconds);
-        this.greatestPacketMilliseconds = milliseconds;
+      const now = milliseconds[i]!;
+      if (now > this.greatestPacketMilliseconds) {
+        if (this.#byPacketTime) this.#advance(now);
+        this.greatestPacketMilliseconds = now;
       }
-      const { view } = packet;
-      (view.ipVersion === 4 ? ipv4 : ipv6).count(packet, candidates[i]!, this.#tick);
+      const view = views[i]!;
+      (view.ipVersion === 4 ? ipv4 : ipv6).count(this.#batch, i, this.#tick);
       packets += view.packets;
       octets += view.ipOctets;
     }
