@@ -113,7 +113,7 @@ for (const protocol of ['ipfix', 'netflow9'] as const) {
         rig.exporter.flush();
         for (const datagram of rig.datagrams) {
           t.ok(datagram.length <= messageOctets) || t.comment(`${datagram.length} > ${messageOctets}`);
-          sets(datagram, header);
+          t.ok(sets(datagram, header).length > 0, 'no message without a Set');
           if (protocol === 'ipfix') t.equal(u16(datagram, 2), datagram.length);
           else
             t.ok(
