@@ -21,7 +21,12 @@ const PACKAGES = [
   ['iputils-ping', ['ping'], 'start test', 'no ping among the traffic of the demo'],
   ['tcpdump', ['tcpdump'], 'start test bench', '--filter cannot be compiled'],
   ['ethtool', ['ethtool'], 'test bench', 'tests of offloads are skipped'],
-  ['libpcap-dev', ['/usr/include/pcap.h', '/usr/include/pcap/pcap.h'], 'test', '--capture libpcap cannot be tested'],
+  [
+    'libpcap-dev',
+    ['/usr/include/pcap.h', '/usr/include/pcap/pcap.h'],
+    'test',
+    '--capture libpcap cannot be tested',
+  ],
   ['g++', ['g++'], 'test', '--capture libpcap cannot be tested'],
   ['make', ['make'], 'test', '--capture libpcap cannot be tested'],
   ['python3', ['python3'], 'test', '--capture libpcap cannot be tested'],
@@ -72,7 +77,8 @@ function debianPackages() {
     }
   }
   for (const [name, shows, , loss] of missing) {
-    if (!shows.some(onPath)) say(`${name} is missing (${loss}); to install: ${canInstall ? '' : 'sudo '}${command}`);
+    if (!shows.some(onPath))
+      say(`${name} is missing (${loss}); to install: ${canInstall ? '' : 'sudo '}${command}`);
   }
 }
 
@@ -88,12 +94,16 @@ function changed(stamp, value) {
 }
 
 function npmPackages() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const [isNew, done] = changed('node_modules/.weir-setup', `${lock} node ${process.versions.modules}`);
   if (!isNew) return;
   say('installing npm packages');
   if (!run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])) {
-    fail('npm ci failed: see above. Weir needs the npm registry once, to install what package-lock.json lists.');
+    fail(
+      'npm ci failed: see above. Weir needs the npm registry once, to install what package-lock.json lists.',
+    );
   }
   // tap's set of plugins differs from its default one (.taprc), and has to be built once.
   if (!run('npx', ['tap', 'build'], { stdio: ['ignore', 'ignore', 'ignore'] })) fail('tap build failed');
@@ -106,10 +116,12 @@ function fail(text) {
 }
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) fail(`Weir needs Node 20.19 or later; this is ${process.version}`);
+if (major < 20 || (major === 20 && minor < 19))
+  fail(`Weir needs Node 20.19 or later; this is ${process.version}`);
 
 debianPackages();
 npmPackages();
 if (process.platform === 'linux') run(process.execPath, [join('scripts', 'build-addon.mjs'), '--optional']);
 // Incremental: well below a second when nothing has changed.
-if (!run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc')])) fail('the build failed: see above');
+if (!run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc')]))
+  fail('the build failed: see above');
