@@ -17,7 +17,9 @@ export interface NetworkInterface {
 /** Names of all interfaces, sorted; empty where there is no sysfs. */
 export function interfaceNames(): string[] {
   try {
-    return readdirSync(FOLDER).sort();
+    // bonding_masters is a file among the interfaces' links.
+    const entries = readdirSync(FOLDER, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isFile() ? [] : entry.name)).sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
@@ -31,8 +33,8 @@ export function findInterface(name: string): NetworkInterface | undefined {
   try {
     return { name, index: read('ifindex'), hardwareType: read('type'), up: (read('flags') & 1) !== 0 };
   } catch (error) {
-    // ENODEV, EINVAL: it vanished between two of the reads.
-    if (['ENOENT', 'ENODEV', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? ''))
+    // ENOTDIR: a file of that name. ENODEV, EINVAL: it vanished between two of the reads.
+    if (['ENOENT', 'ENOTDIR', 'ENODEV', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? ''))
       return undefined;
     throw error;
   }

@@ -79,7 +79,10 @@ function findProblem(): string | undefined {
   }
   const name = `weir-${process.pid}-try`;
   const add = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
-  if (add.status !== 0) return `the kernel refuses network namespaces: ${add.stderr.trim()}`;
+  if (add.status !== 0) {
+    spawnSync('ip', ['netns', 'delete', name]);
+    return `the kernel refuses network namespaces: ${add.stderr.trim()}`;
+  }
   const link = spawnSync('ip', ['-n', name, 'link', 'add', 'a0', 'type', 'veth', 'peer', 'name', 'a1'], {
     encoding: 'utf8',
   });
@@ -146,8 +149,9 @@ class Namespace implements LabNamespace {
   }
 
   async create(): Promise<void> {
-    await execute(['ip', 'netns', 'add', this.name]);
+    // From the first moment: `ip` may be ended by the same Ctrl-C as Weir after it has made the namespace.
     this.exists = true;
+    await execute(['ip', 'netns', 'add', this.name]);
     // IPv6 on even where the machine turns it off; addresses usable at once; no chatter on a quiet link.
     await this.sysctl('0', 'ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6');
     await this.sysctl(
