@@ -15,6 +15,8 @@ import type { PacketView } from './packet/packet-view.ts';
 
 /** How often expiry, flushing and template refresh look at the clock. */
 const TICK_MILLISECONDS = 25;
+/** What is kept of the time to stop for the last statistics. */
+const LAST_WORD_MILLISECONDS = 200;
 /** Flows that end in one turn of the event loop, at the end. */
 const FLOWS_A_TURN = 8192;
 /** A file waits for a transport with more Messages queued than this. */
@@ -76,6 +78,10 @@ export class Probe {
   #finished: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #isOut = false;
+  #stopWaiting: () => void = () => {};
+  readonly #stopping = new Promise<void>((resolve) => {
+    this.#stopWaiting = resolve;
+  });
 
   constructor(options: ProbeOptions) {
     this.#options = options;
@@ -97,7 +103,13 @@ export class Probe {
     );
     this.exports = options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) }));
     exporters.push(...this.exports.map(({ exporter }) => exporter));
-    if (!options.live) this.meter.congestion = () => this.#whenThereIsRoom();
+    if (!options.live) {
+      // Whoever stops does not wait for a way out that is congested: the source has to come to its end.
+      this.meter.congestion = () => {
+        const room = this.#whenThereIsRoom();
+        return room && Promise.race([room, this.#stopping]);
+      };
+    }
   }
 
   /** Resolves when every source has come to its end: never, when live, but for errors. */
@@ -112,7 +124,9 @@ export class Probe {
     if (live) {
       this.#startTransports();
       const receiver = this.#liveReceiver();
-      await Promise.all(sources.map((source) => source.start(receiver)));
+      // All are waited for before the first failure is told: what has begun by then can be stopped.
+      const begun = await Promise.allSettled(sources.map((source) => source.start(receiver)));
+      for (const result of begun) if (result.status === 'rejected') throw result.reason;
       this.#finished = Promise.all(sources.map((source) => this.#guard(source.finished))).then(
         () => undefined,
       );
@@ -123,7 +137,8 @@ export class Probe {
   async stop(withinMilliseconds: number): Promise<void> {
     const { sources, clocks } = this.#options;
     const end = clocks.monotonic() + withinMilliseconds;
-    await Promise.all(sources.map((source) => source.stop()));
+    this.#stopWaiting();
+    await Promise.all(sources.map((source) => this.#guard(source.stop())));
     void this.meter.endBatch();
     this.#startTransports();
     while (this.meter.endSome(FLOWS_A_TURN)) {
@@ -133,19 +148,23 @@ export class Probe {
       if (left > 0)
         await Promise.race([this.#whenOneHasRoom(), setTimeoutPromise(left, undefined, { ref: false })]);
     }
-    for (const { exporter } of this.exports) {
-      exporter.flush();
-      exporter.sendStatistics();
-    }
-    const left = Math.max(0, end - clocks.monotonic());
-    // A collector that is absent is not waited for to the end, but as long as it is while a file is read.
+    for (const { exporter } of this.exports) exporter.flush();
+    await this.#drain(end - LAST_WORD_MILLISECONDS - clocks.monotonic());
+    // The statistics come last: they tell of all that was sent.
+    for (const { exporter } of this.exports) exporter.sendStatistics();
+    await this.#drain(end - clocks.monotonic());
+    clearInterval(this.#timer);
+    for (const { outlet } of this.exports) outlet.transport.stop();
+  }
+
+  /** Drains every queue. A collector that is absent is waited for only as long as it is while a file is read. */
+  async #drain(withinMilliseconds: number): Promise<void> {
+    const left = Math.max(0, withinMilliseconds);
     await Promise.all(
       this.exports.map(({ outlet: { transport } }) =>
         Promise.race([transport.drain(left), transport.whenBelow(1)]),
       ),
     );
-    clearInterval(this.#timer);
-    for (const { outlet } of this.exports) outlet.transport.stop();
   }
 
   #makeExporter(outlet: Outlet): Exporter {
@@ -160,20 +179,23 @@ export class Probe {
         bootMilliseconds: live ? clocks.unix() : 0,
         clockMilliseconds: live ? clocks.unix : fileClock,
         refreshClockMilliseconds: live ? clocks.monotonic : fileClock,
-        observed: () => ({
-          interfaces: sources.flatMap((source) => source.interfaces),
-          metering: {
-            packetTotalCount: meter.capturedPackets,
-            octetTotalCount: meter.capturedOctets,
-            ignoredPacketTotalCount: meter.ignoredPackets.reduce((sum, n) => sum + n, 0),
-            ignoredOctetTotalCount: meter.ignoredOctets.reduce((sum, n) => sum + n, 0),
-            droppedPacketTotalCount: sources.reduce(
-              (sum, source) => sum + source.counters.kernelDroppedPackets,
-              0,
-            ),
-            observedFlowTotalCount: meter.tables[0].created + meter.tables[1].created,
-          },
-        }),
+        observed: () => {
+          for (const source of sources) source.refreshCounters();
+          return {
+            interfaces: sources.flatMap((source) => source.interfaces),
+            metering: {
+              packetTotalCount: meter.capturedPackets,
+              octetTotalCount: meter.capturedOctets,
+              ignoredPacketTotalCount: meter.ignoredPackets.reduce((sum, n) => sum + n, 0),
+              ignoredOctetTotalCount: meter.ignoredOctets.reduce((sum, n) => sum + n, 0),
+              droppedPacketTotalCount: sources.reduce(
+                (sum, source) => sum + source.counters.kernelDroppedPackets,
+                0,
+              ),
+              observedFlowTotalCount: meter.tables[0].created + meter.tables[1].created,
+            },
+          };
+        },
         onNotice: (text) => onNotice(outlet.name, text),
       },
       outlet.transport,

@@ -67,6 +67,7 @@ export class LibpcapSource implements PacketSource {
   private readonly buffer = Buffer.alloc(BUFFER_OCTETS);
   private readonly frame = new Frame();
   private cap: Cap | undefined;
+  private stopped = false;
   private finish!: () => void;
 
   constructor(options: LibpcapOptions) {
@@ -82,6 +83,7 @@ export class LibpcapSource implements PacketSource {
     const mac = networkInterfaces()[interfaceName]?.[0]?.mac;
     const expression = directionFilter(direction, platform(), mac, filter);
     const CapClass = await loadCap();
+    if (this.stopped) return;
     const cap = new CapClass();
     pinned.push(this.buffer, cap);
     let linkName: string;
@@ -122,6 +124,7 @@ export class LibpcapSource implements PacketSource {
   refreshCounters(): void {}
 
   async stop(): Promise<void> {
+    this.stopped = true;
     if (this.cap !== undefined) {
       const cap = this.cap;
       this.cap = undefined;

@@ -220,6 +220,7 @@ export class RingSource implements PacketSource {
   /** The interface is down or deleted. The ring stays open meanwhile, and what is left in it is handed over. */
   private lost(): void {
     this.capturing = false;
+    if (this.stopping !== undefined) return;
     this.trouble(
       `${this.name} is ${findInterface(this.name) === undefined ? 'gone' : 'down'}: waiting for it to come back.`,
     );
@@ -228,6 +229,7 @@ export class RingSource implements PacketSource {
   }
 
   private look(): void {
+    if (this.stopping !== undefined) return;
     const found = findInterface(this.name);
     if (found === undefined) this.bound = undefined;
     if (found?.up) {

@@ -5,6 +5,7 @@
  * that both print the same line for the same record, and nothing is printed in two ways.
  */
 
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import { type DecodedRecordReceiver, MessageDecoder } from '../collect/decode.ts';
 import { recordToJson } from '../collect/json.ts';
 import { type DecodedRecord, fieldValue } from '../collect/record.ts';
@@ -54,8 +55,8 @@ class LocalCollector implements Transport {
     return this.#busy;
   }
 
-  async drain(): Promise<void> {
-    await this.#busy;
+  async drain(deadlineMilliseconds: number): Promise<void> {
+    await Promise.race([this.#busy, setTimeoutPromise(deadlineMilliseconds, undefined, { ref: false })]);
   }
 
   stop(): void {}

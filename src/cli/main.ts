@@ -15,6 +15,8 @@ import { wantsColor } from './terminal.ts';
 
 /** How long a command may take to wind up when nobody reads its output any more. */
 const BROKEN_PIPE_GRACE_MILLISECONDS = 5000;
+/** How long output may take to drain after a signal. */
+const UNREAD_GRACE_MILLISECONDS = 300;
 const HELP_COLUMNS = 110;
 
 const { stdout, stderr, env } = process;
@@ -60,6 +62,10 @@ try {
   endWith(code);
 }
 log.flush();
+if (stopping.signal.aborted) {
+  // Output that nobody reads must not keep a program that was asked to end.
+  setTimeout(() => process.exit(), UNREAD_GRACE_MILLISECONDS).unref();
+}
 
 /** The exit code, without an exit: what is written is still to drain. */
 function endWith(code: number): void {

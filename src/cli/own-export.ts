@@ -5,16 +5,7 @@
 
 import ipaddr from 'ipaddr.js';
 import type { PacketView } from '../packet/packet-view.ts';
-
-/** A Transport Session's two ends. */
-export interface SessionEndpoints {
-  /** 6 TCP, 17 UDP. */
-  readonly protocolIdentifier: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-}
+import type { SessionEndpoints } from '../transport/session.ts';
 
 interface Pattern {
   readonly protocolIdentifier: number;

@@ -20,6 +20,13 @@ export function reportTotals(probe: Probe, log: Logger): number {
     flows: meter.tables[0].created + meter.tables[1].created,
     records: meter.records.reduce((sum, n) => sum + n, 0),
   });
+  if (meter.unknownLinkTypes.size > 0) {
+    const types = [...meter.unknownLinkTypes].join(', ');
+    log.warn(
+      `frames of link type ${types} were ignored: Weir reads Ethernet (1), raw IP (101, 228, 229, 12, 14), Linux cooked ` +
+        '(113, 276) and BSD loopback (0, 108)',
+    );
+  }
   let lost = 0;
   for (const { outlet, exporter } of probe.exports) {
     if (outlet.name === 'local') continue;

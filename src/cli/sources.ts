@@ -6,6 +6,7 @@ import { LibpcapSource } from '../capture/libpcap.ts';
 import type { PacketSource } from '../capture/packet-source.ts';
 import { RingSource } from '../capture/ring.ts';
 import type { EffectiveConfig } from '../config/load.ts';
+import { EXIT_USAGE, UserError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 /** @throws Error where an interface does not exist or a filter does not compile */
@@ -18,15 +19,22 @@ export async function liveSources(config: EffectiveConfig, log: Logger): Promise
   }
   return Promise.all(
     config.interfaces.map(async (interfaceName) => {
-      const program = filter === undefined ? [] : await compileFor(interfaceName, filter);
+      const program =
+        filter === undefined ? [] : await compileFor(interfaceName, filter, config.origins.filter);
       const say = (message: string) => log.warn(message, { interface: interfaceName });
       return new RingSource({ interfaceName, direction, promiscuous, filter: program, log: say });
     }),
   );
 }
 
-async function compileFor(interfaceName: string, expression: string): Promise<FilterProgram> {
+/** @param origin where the filter was given: `flag --filter` or `weir.yaml:12` */
+async function compileFor(interfaceName: string, expression: string, origin: string): Promise<FilterProgram> {
   const found = findInterface(interfaceName);
-  if (found === undefined) throw noSuchInterface(interfaceName);
-  return compileFilter(expression, { interfaceName, linkType: linkTypeOf(found) });
+  if (found === undefined) throw new UserError(noSuchInterface(interfaceName).message);
+  try {
+    return await compileFilter(expression, { interfaceName, linkType: linkTypeOf(found) });
+  } catch (error) {
+    const where = origin.startsWith('flag ') ? '--filter' : `${origin}: filter`;
+    throw new UserError(`${where}: ${(error as Error).message}`, { exitCode: EXIT_USAGE, cause: error });
+  }
 }

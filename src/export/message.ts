@@ -37,7 +37,7 @@ export interface Session<M> {
    * state begin anew. Returns the Messages (templates, options data) to send before any other.
    */
   sessionStarted(): readonly M[];
-  /** Called once, right before a Message leaves: writes sequence number and export time into its header. */
+  /** Called once, right before a Message leaves: writes the sequence number into its header. */
   stamp(message: M): void;
   /** The Message has left (no reason), or never will. Called exactly once for every Message handed to `send`. */
   settled(message: M, notSent?: NotSentReason): void;

@@ -51,13 +51,16 @@ export class TemplateFormat implements Format {
   append(record: FlowRecord, message: Message): number {
     const data = this.#data;
     const template = record.layout.ipVersion === 4 ? this.#templates[0] : this.#templates[1];
-    if (!data.openSet(template.id, template.recordLength)) return Appended.NO_ROOM;
+    const room = template.startUptimeOffset < 0 || data.uptime.fits(startOf(record), endOf(record));
+    if (!room || !data.openSet(template.id, template.recordLength)) return Appended.NO_ROOM;
     if (template.startUptimeOffset >= 0) {
-      const start = record.view.getFloat64(record.offset + FLOW_START_MILLISECONDS * 4, true);
-      const end = record.view.getFloat64(record.offset + FLOW_END_MILLISECONDS * 4, true);
-      if (!data.uptime.fits(start, end)) return Appended.NO_ROOM;
       const at = data.writer.position;
-      data.uptime.add(start, end, at + template.startUptimeOffset, at + template.endUptimeOffset);
+      data.uptime.add(
+        startOf(record),
+        endOf(record),
+        at + template.startUptimeOffset,
+        at + template.endUptimeOffset,
+      );
     }
     template.encode(record, data.writer.view, data.writer.reserve(template.recordLength));
     data.records++;
@@ -125,3 +128,8 @@ export class TemplateFormat implements Format {
     complete();
   }
 }
+
+const startOf = ({ view, offset }: FlowRecord): number =>
+  view.getFloat64(offset + FLOW_START_MILLISECONDS * 4, true);
+const endOf = ({ view, offset }: FlowRecord): number =>
+  view.getFloat64(offset + FLOW_END_MILLISECONDS * 4, true);

@@ -49,6 +49,7 @@ const LONGEST_STEP_MILLISECONDS = 2 ** 29;
 const BATCH = 16;
 
 const OWN_EXPORT = IGNORED_REASONS.indexOf('own_export');
+const UNKNOWN_LINK_TYPE = IGNORED_REASONS.indexOf('unknown_link_type');
 
 export class Meter implements FrameReceiver {
   /** Packets and IP octets that were captured, metered, and ignored by reason (index: IGNORED_REASONS). */
@@ -62,6 +63,8 @@ export class Meter implements FrameReceiver {
   readonly records = new Float64Array(6);
   recordedPackets = 0;
   recordedOctets = 0;
+  /** LINKTYPE_ numbers met that Weir does not read. */
+  readonly unknownLinkTypes = new Set<number>();
   /** The greatest packet time seen, Unix milliseconds; 0 before the first packet. */
   greatestPacketMilliseconds = 0;
 
@@ -138,6 +141,7 @@ export class Meter implements FrameReceiver {
     const view = batch.views[i]!;
     const outcome = decode(frame, view);
     if (outcome !== METERED) {
+      if (outcome - 1 === UNKNOWN_LINK_TYPE) this.unknownLinkTypes.add(frame.linkType);
       this.#ignore(outcome - 1, 1, 0);
       return;
     }
