@@ -242,6 +242,18 @@ t.test('v9: Count is the records of all kinds', async (t) => {
   t.equal(u16(rig.datagrams.at(-1)!, 2), 3);
 });
 
+t.test('v9: records too far apart for one datagram leave no empty FlowSet behind', async (t) => {
+  const rig = new ExportRig({ protocol: 'netflow9', bootMilliseconds: 0 });
+  const old = rig.clock - 60 * 86_400_000;
+  rig.record(4, { ...plain, flowStartMilliseconds: old, flowEndMilliseconds: old });
+  rig.record(6, plain);
+  rig.exporter.flush();
+  t.same(
+    rig.datagrams.slice(-2).map((d) => sets(d, 20).map(([, length]) => length > 4)),
+    [[true], [true]],
+  );
+});
+
 t.test('the sequence wraps at 2^32', async (t) => {
   for (const protocol of ['netflow5', 'netflow9', 'ipfix'] as const) {
     const rig = new ExportRig({ protocol });
