@@ -15,14 +15,14 @@ import { ethernetFrame } from './support/frames.ts';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
-/** A capture of so many flows of one packet. */
+/** A capture of so many flows of one packet, a millisecond apart. */
 function capture(flows: number): Uint8Array {
   const writer = new PcapWriter({});
   for (let i = 0; i < flows; i++) {
     const source = `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
     writer.write({
-      seconds: 1_700_000_000,
-      nanoseconds: i,
+      seconds: 1_700_000_000 + Math.floor(i / 1000),
+      nanoseconds: (i % 1000) * 1_000_000,
       bytes: ethernetFrame({ source, destination: '10.0.0.1', protocol: 17 }),
     });
   }
