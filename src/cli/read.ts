@@ -17,7 +17,7 @@ import { probeSettings } from './settings.ts';
 /** How long queues may take to drain at the end: a file's records are worth waiting for … */
 const DRAIN_MILLISECONDS = 60_000;
 /** … but not after SIGINT or SIGTERM. */
-const INTERRUPTED_DRAIN_MILLISECONDS = 4500;
+const INTERRUPTED_DRAIN_MILLISECONDS = 4200;
 
 /** A progress bar on a terminal; loaded only there, because that takes 30 ms. */
 async function startProgress(

@@ -16,7 +16,7 @@ import { probeSettings } from './settings.ts';
 import { liveSources } from './sources.ts';
 
 /** From SIGTERM to the end, with every flow exported and every queue drained. */
-const STOP_WITHIN_MILLISECONDS = 4500;
+const STOP_WITHIN_MILLISECONDS = 4200;
 
 /** Resolves to the exit code: 1 if the capture failed. */
 export async function run(context: CommandContext, config: EffectiveConfig): Promise<number> {
