@@ -52,9 +52,8 @@ export class OwnExport {
       ) {
         continue;
       }
-      let i = 0;
-      while (i < pattern.addresses.length && view.addresses[i] === pattern.addresses[i]) i++;
-      if (i === pattern.addresses.length) return true;
+      const { addresses } = view;
+      if (addresses.every((word, i) => word === pattern.addresses[i])) return true;
     }
     return false;
   }

@@ -1,6 +1,17 @@
 /** The extension of a Flow Record for `--fields full`: what is worth a second cache line only when asked for. */
 
-import { FRAGMENT_MORE, FRAGMENT_NOT_FIRST, type PacketView } from '../packet/packet-view.ts';
+import {
+  CONTROL,
+  CUSTOMER_VLAN,
+  FLOW_LABEL,
+  FRAGMENT_ID,
+  FRAGMENT_MORE,
+  FRAGMENT_NOT_FIRST,
+  MAC_ADDRESSES,
+  MPLS_SECOND,
+  MPLS_TOP,
+  TTL,
+} from '../packet/packet-view.ts';
 import {
   EXT_FLOW_LABEL,
   EXT_FRAGMENT,
@@ -15,26 +26,29 @@ import {
 /**
  * A new flow: what identifies its path is taken from its first packet, and the totals begin.
  * @param at word of the extension
+ * @param packets memory of the packet, which begins at word `packet`
  */
-export function beginExtension(words: Int32Array, at: number, view: PacketView): void {
+export function beginExtension(words: Int32Array, at: number, packets: Int32Array, packet: number): void {
   for (let i = 0; i < EXT_WORDS; i++) words[at + i] = 0;
-  for (let i = 0; i < 3; i++) words[at + EXT_SOURCE_MAC + i] = view.macAddresses[i]!;
-  words[at + EXT_VLAN] = view.customerVlanId | (view.ipTTL << 16) | (view.ipTTL << 24);
-  words[at + EXT_MPLS_TOP] = view.mplsTopLabelStackSection;
-  words[at + EXT_MPLS_SECOND] = view.mplsLabelStackSection2;
-  words[at + EXT_FLOW_LABEL] = view.flowLabelIPv6;
+  for (let i = 0; i < 3; i++) words[at + EXT_SOURCE_MAC + i] = packets[packet + MAC_ADDRESSES + i]!;
+  const ttl = packets[packet + TTL]! & 0xff;
+  words[at + EXT_VLAN] = packets[packet + CUSTOMER_VLAN]! | (ttl << 16) | (ttl << 24);
+  words[at + EXT_MPLS_TOP] = packets[packet + MPLS_TOP]!;
+  words[at + EXT_MPLS_SECOND] = packets[packet + MPLS_SECOND]!;
+  words[at + EXT_FLOW_LABEL] = packets[packet + FLOW_LABEL]!;
 }
 
 /** Every packet, the first included. */
-export function updateExtension(words: Int32Array, at: number, view: PacketView): void {
+export function updateExtension(words: Int32Array, at: number, packets: Int32Array, packet: number): void {
   const ttls = words[at + EXT_VLAN]!;
-  const ttl = view.ipTTL;
+  const ttlAndFragment = packets[packet + TTL]!;
+  const ttl = ttlAndFragment & 0xff;
   if (ttl < ((ttls >>> 16) & 0xff)) words[at + EXT_VLAN] = (ttls & 0xff00ffff) | (ttl << 16);
   else if (ttl > ttls >>> 24) words[at + EXT_VLAN] = (ttls & 0x00ffffff) | (ttl << 24);
-  if ((view.fragment & (FRAGMENT_MORE | FRAGMENT_NOT_FIRST)) !== 0) {
-    words[at + EXT_FRAGMENT] = view.fragmentIdentification;
+  if ((ttlAndFragment & ((FRAGMENT_MORE | FRAGMENT_NOT_FIRST) << 8)) !== 0) {
+    words[at + EXT_FRAGMENT] = packets[packet + FRAGMENT_ID]!;
   }
-  const control = view.tcpControlBits;
+  const control = packets[packet + CONTROL]!;
   if ((control & 0x07) !== 0) {
     words[at + EXT_SYN_FIN] = words[at + EXT_SYN_FIN]! + ((control >> 1) & 1);
     words[at + EXT_SYN_FIN + 1] = words[at + EXT_SYN_FIN + 1]! + (control & 1);

@@ -22,7 +22,7 @@ export const LAST_TICK = 10;
 /** Where the Flow Key begins. */
 export const KEY = 11;
 
-/** Words of a Flow Key: addresses, then ports, then protocol · DSCP · VLAN, then ingressInterface. */
+/** Words of a Flow Key: ports, protocol · DSCP · VLAN, ingressInterface, then the addresses; as in packet-view.ts. */
 export const KEY_WORDS_IPV4 = 5;
 export const KEY_WORDS_IPV6 = 11;
 
@@ -87,7 +87,7 @@ export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full'): Flo
   const keyWords = ipVersion === 4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6;
   const address = ipVersion === 4 ? 4 : 16;
   const key = KEY * 4;
-  const ports = key + 2 * address;
+  const addresses = key + 12;
   const fields = new Map<string, FlowField>();
   const field = (name: string, offset: number, kind: FieldKind, size: number) =>
     fields.set(name, { offset, kind, size });
@@ -99,13 +99,13 @@ export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full'): Flo
   field('tcpControlBits', FLAGS * 4, 'uint16', 2);
   field('ipClassOfService', FLAGS * 4 + 2, 'uint8', 1);
   field('flowEndReason', FLAGS * 4 + 3, 'uint8', 1);
-  field(`sourceIPv${ipVersion}Address`, key, 'network', address);
-  field(`destinationIPv${ipVersion}Address`, key + address, 'network', address);
-  field('destinationTransportPort', ports, 'uint16', 2);
-  field('sourceTransportPort', ports + 2, 'uint16', 2);
-  field('protocolIdentifier', ports + 4, 'uint8', 1);
-  field('vlanId', ports + 6, 'uint16', 2);
-  field('ingressInterface', ports + 8, 'uint32', 4);
+  field('destinationTransportPort', key, 'uint16', 2);
+  field('sourceTransportPort', key + 2, 'uint16', 2);
+  field('protocolIdentifier', key + 4, 'uint8', 1);
+  field('vlanId', key + 6, 'uint16', 2);
+  field('ingressInterface', key + 8, 'uint32', 4);
+  field(`sourceIPv${ipVersion}Address`, addresses, 'network', address);
+  field(`destinationIPv${ipVersion}Address`, addresses + address, 'network', address);
 
   let words = KEY + keyWords;
   let extension = 0;

@@ -16,7 +16,7 @@
  * the wheel visits: results do not depend on the wheel's granularity.
  */
 
-import { PacketView } from '../packet/packet-view.ts';
+import { CONTROL, IP_OCTETS, PACKET_HASH, PORTS as PACKET_KEY, PACKETS } from '../packet/packet-view.ts';
 import { beginExtension, updateExtension } from './extension.ts';
 import { FlowIndex } from './flow-index.ts';
 import {
@@ -26,7 +26,6 @@ import {
   FlowEndReason,
   type FlowLayout,
   KEY,
-  KEY_WORDS_IPV6,
   LAST_TICK,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
@@ -35,11 +34,11 @@ import {
 import { TimerWheel } from './timer-wheel.ts';
 
 /** Bits of an entry's state, in the top octet of the FLAGS word. */
-const LIVE = 1 << 24; //  the slot holds an entry
-const OPEN = 1 << 25; //  … which has a record with packets in it
-const ENDED = 1 << 26; // … whose flow sent FIN or RST
-const RESET = 1 << 27; // … namely RST
-const LONG = 1 << 28; //  … which has outlived an active timeout: an older flow, dear to eviction
+const LIVE = 0x01000000; //  the slot holds an entry
+const OPEN = 0x02000000; //  … which has a record with packets in it
+const ENDED = 0x04000000; // … whose flow sent FIN or RST
+const RESET = 0x08000000; // … namely RST
+const LONG = 0x10000000; //  … which has outlived an active timeout: an older flow, dear to eviction
 const VALUES = 0x00ffffff; // tcpControlBits and ipClassOfService
 
 const FIN = 0x01;
@@ -55,28 +54,6 @@ const EVICTION_WINDOW = 8;
  * is one cache line. Nothing depends on it but speed.
  */
 const CACHE_LINE_OFFSET = 48;
-
-/** Decoded packets on their way into the table, side by side. Packet `i` has: */
-export class PacketBatch {
-  readonly views: readonly PacketView[];
-  /** Its Flow Key from word `i · KEY_WORDS_IPV6` on; as many words of it as its table's layout has. */
-  readonly keys: Int32Array;
-  /** The key's hash. */
-  readonly hashes: Int32Array;
-  /** Its own time, Unix milliseconds. */
-  readonly milliseconds: Float64Array;
-  /** A slot that may be its flow's, or -1. */
-  readonly candidates: Int32Array;
-
-  /** @param capacity packets */
-  constructor(capacity: number) {
-    this.views = Array.from({ length: capacity }, () => new PacketView());
-    this.keys = new Int32Array(capacity * KEY_WORDS_IPV6);
-    this.hashes = new Int32Array(capacity);
-    this.milliseconds = new Float64Array(capacity);
-    this.candidates = new Int32Array(capacity);
-  }
-}
 
 export interface FlowTableOptions {
   readonly layout: FlowLayout;
@@ -167,16 +144,16 @@ export class FlowTable {
   }
 
   /**
-   * Counts packet `i` of the batch.
+   * Counts the packet that stands at word `packet` of `packets` (packet-view.ts), its hash included.
+   * @param candidate a slot that may be its flow's, or -1
+   * @param milliseconds the packet's own time, Unix
    * @param tick now, on the metering clock; never behind an earlier one
    */
-  count(batch: PacketBatch, i: number, tick: number): void {
+  count(packets: Int32Array, packet: number, candidate: number, milliseconds: number, tick: number): void {
     const { words, floats } = this;
-    const view = batch.views[i]!;
-    const { keys } = batch;
-    const keyAt = i * KEY_WORDS_IPV6;
-    let slot = batch.candidates[i]!;
-    if (slot < 0 || !this.#holds(slot, keys, keyAt)) slot = this.#find(batch.hashes[i]!, keys, keyAt);
+    const control = packets[packet + CONTROL]! & 0xffff;
+    let slot = candidate;
+    if (slot < 0 || !this.#holds(slot, packets, packet)) slot = this.#find(packets, packet);
     if (slot >= 0) {
       const at = slot * this.#stride;
       if (
@@ -184,21 +161,21 @@ export class FlowTable {
         ((tick - words[at + START_TICK]!) | 0) >= this.#activeTimeout ||
         ((tick - words[at + LAST_TICK]!) | 0) >= this.#idleTimeout
       ) {
-        slot = this.#settle(slot, tick, view.tcpControlBits);
+        slot = this.#settle(slot, tick, control);
       }
     }
-    if (slot < 0) slot = this.#add(batch, i, tick);
+    if (slot < 0) slot = this.#add(packets, packet, tick);
 
     const base = slot * this.#stride;
     const half = base >> 1;
     const flags = words[base + FLAGS]!;
-    const control = view.tcpControlBits;
-    const milliseconds = batch.milliseconds[i]!;
     if ((flags & OPEN) === 0) {
-      this.#open(slot, base, view, tick, milliseconds);
+      this.#open(slot, base, packets, packet, tick, milliseconds);
     } else {
-      floats[half + OCTET_DELTA_COUNT / 2] = floats[half + OCTET_DELTA_COUNT / 2]! + view.ipOctets;
-      floats[half + PACKET_DELTA_COUNT / 2] = floats[half + PACKET_DELTA_COUNT / 2]! + view.packets;
+      floats[half + OCTET_DELTA_COUNT / 2] =
+        floats[half + OCTET_DELTA_COUNT / 2]! + (packets[packet + IP_OCTETS]! >>> 0);
+      floats[half + PACKET_DELTA_COUNT / 2] =
+        floats[half + PACKET_DELTA_COUNT / 2]! + packets[packet + PACKETS]!;
       if (milliseconds > floats[half + FLOW_END_MILLISECONDS / 2]!) {
         floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
       } else if (milliseconds < floats[half + FLOW_START_MILLISECONDS / 2]!) {
@@ -207,7 +184,7 @@ export class FlowTable {
       words[base + FLAGS] = flags | control;
     }
     if ((flags & RESET) === 0) words[base + LAST_TICK] = tick;
-    if (this.#extension !== 0) updateExtension(words, base + this.#extension, view);
+    if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
     if ((control & (FIN | RST)) !== 0) this.#end(slot, base, tick, control);
   }
 
@@ -275,50 +252,69 @@ export class FlowTable {
   }
 
   /** True if the slot holds the live entry of that key. */
-  #holds(slot: number, keys: Int32Array, keyAt: number): boolean {
+  #holds(slot: number, packets: Int32Array, packet: number): boolean {
     const { words } = this;
     const base = slot * this.#stride;
     if ((words[base + FLAGS]! & LIVE) === 0) return false;
-    for (let i = 0; i < this.#keyWords; i++) if (words[base + KEY + i] !== keys[keyAt + i]) return false;
+    const key = base + KEY;
+    // The five words of an IPv4 key without a loop: the test of one against the other costs more than the words.
+    if (
+      words[key] !== packets[packet + PACKET_KEY] ||
+      words[key + 1] !== packets[packet + PACKET_KEY + 1] ||
+      words[key + 2] !== packets[packet + PACKET_KEY + 2] ||
+      words[key + 3] !== packets[packet + PACKET_KEY + 3] ||
+      words[key + 4] !== packets[packet + PACKET_KEY + 4]
+    ) {
+      return false;
+    }
+    for (let i = 5; i < this.#keyWords; i++) {
+      if (words[key + i] !== packets[packet + PACKET_KEY + i]) return false;
+    }
     return true;
   }
 
-  #find(hash: number, keys: Int32Array, keyAt: number): number {
+  #find(packets: Int32Array, packet: number): number {
     const { entries, mask } = this.#index;
+    const hash = packets[packet + PACKET_HASH]!;
     for (let position = hash & mask; ; position = (position + 1) & mask) {
       const entry = entries[position]!;
       if (entry === 0) return -1;
-      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, keys, keyAt))
+      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, packets, packet))
         return (entry & 0xffffff) - 1;
     }
   }
 
-  #add(batch: PacketBatch, i: number, tick: number): number {
+  #add(packets: Int32Array, packet: number, tick: number): number {
     this.#makeRoom();
     const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
     const base = slot * this.#stride;
     const { words } = this;
-    const keyAt = i * KEY_WORDS_IPV6;
-    for (let k = 0; k < this.#keyWords; k++) words[base + KEY + k] = batch.keys[keyAt + k]!;
+    for (let i = 0; i < this.#keyWords; i++) words[base + KEY + i] = packets[packet + PACKET_KEY + i]!;
     words[base + FLAGS] = LIVE;
     words[base + LAST_TICK] = tick;
     this.created++;
-    this.#index.insert(batch.hashes[i]!, slot);
-    if (this.#extension !== 0) beginExtension(words, base + this.#extension, batch.views[i]!);
+    this.#index.insert(packets[packet + PACKET_HASH]!, slot);
+    if (this.#extension !== 0) beginExtension(words, base + this.#extension, packets, packet);
     this.#wheel.link(slot, tick);
     return slot;
   }
 
   /** Opens a record with its first packet. The entry has none open and is linked in the wheel. */
-  #open(slot: number, base: number, view: PacketView, tick: number, milliseconds: number): void {
+  #open(
+    slot: number,
+    base: number,
+    packets: Int32Array,
+    packet: number,
+    tick: number,
+    milliseconds: number,
+  ): void {
     const { words, floats } = this;
     const half = base >> 1;
-    floats[half + OCTET_DELTA_COUNT / 2] = view.ipOctets;
-    floats[half + PACKET_DELTA_COUNT / 2] = view.packets;
+    floats[half + OCTET_DELTA_COUNT / 2] = packets[packet + IP_OCTETS]! >>> 0;
+    floats[half + PACKET_DELTA_COUNT / 2] = packets[packet + PACKETS]!;
     floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
     floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
-    words[base + FLAGS] =
-      (words[base + FLAGS]! & ~VALUES) | OPEN | view.tcpControlBits | (view.ipClassOfService << 16);
+    words[base + FLAGS] = (words[base + FLAGS]! & ~VALUES) | OPEN | (packets[packet + CONTROL]! & VALUES);
     words[base + START_TICK] = tick;
     const state = words[base + FLAGS]!;
     this.#wheel.unlink(slot);

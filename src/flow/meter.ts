@@ -7,17 +7,28 @@
 
 import type { Frame, FrameReceiver } from '../capture/packet-source.ts';
 import { decode } from '../packet/decode.ts';
-import { IGNORED_REASONS, METERED, type PacketView } from '../packet/packet-view.ts';
+import {
+  CONTROL,
+  IGNORED_REASONS,
+  IP_OCTETS,
+  MAC_ADDRESSES,
+  METERED,
+  PACKET_HASH,
+  PACKET_WORDS,
+  PACKETS,
+  PacketView,
+} from '../packet/packet-view.ts';
 import {
   FlowEndReason,
   type FlowRecord,
   flowLayout,
+  KEY_WORDS_IPV4,
   KEY_WORDS_IPV6,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
   type RecordReceiver,
 } from './flow-record.ts';
-import { FlowTable, PacketBatch } from './flow-table.ts';
+import { FlowTable } from './flow-table.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 import { GRANULE_SHIFT } from './timer-wheel.ts';
 
@@ -73,7 +84,12 @@ export class Meter implements FrameReceiver {
   readonly #receiver: RecordReceiver;
   readonly #seed: HashSeed;
   readonly #withMacAddresses: boolean;
-  readonly #batch = new PacketBatch(BATCH);
+  /** The packets that wait for their look-up. */
+  readonly #view = new PacketView(BATCH);
+  /** Their own times, Unix milliseconds. */
+  readonly #milliseconds = new Float64Array(BATCH);
+  /** A slot that may be that of each one's flow, or -1. */
+  readonly #candidates = new Int32Array(BATCH);
   #pending = 0;
   /** Keeps the reads of `#countBatch` from being optimised away. */
   touched = 0;
@@ -136,9 +152,9 @@ export class Meter implements FrameReceiver {
   }
 
   frame(frame: Frame): void {
-    const batch = this.#batch;
+    const view = this.#view;
     const i = this.#pending;
-    const view = batch.views[i]!;
+    view.base = i * PACKET_WORDS;
     const outcome = decode(frame, view);
     if (outcome !== METERED) {
       if (outcome - 1 === UNKNOWN_LINK_TYPE) this.unknownLinkTypes.add(frame.linkType);
@@ -149,21 +165,7 @@ export class Meter implements FrameReceiver {
       this.#ignore(OWN_EXPORT, view.packets, view.ipOctets);
       return;
     }
-    this.capturedPackets += view.packets;
-    this.capturedOctets += view.ipOctets;
-
-    const { addresses } = view;
-    const { keys } = batch;
-    const keyAt = i * KEY_WORDS_IPV6;
-    const addressWords = view.ipVersion === 4 ? 2 : 8;
-    for (let k = 0; k < addressWords; k++) keys[keyAt + k] = addresses[k]!;
-    // DSCP without ECN: a TCP connection that meets congestion must not become two flows.
-    const behind = keyAt + addressWords;
-    keys[behind] = view.destinationTransportPort | (view.sourceTransportPort << 16);
-    keys[behind + 1] = view.protocolIdentifier | ((view.ipClassOfService & 0xfc) << 8) | (view.vlanId << 16);
-    keys[behind + 2] = frame.ingressInterface;
-    batch.hashes[i] = hashKey(keys, keyAt, addressWords + 3, this.#seed);
-    batch.milliseconds[i] = frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
+    this.#milliseconds[i] = frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
     if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
 
     this.#pending = i + 1;
@@ -176,11 +178,16 @@ export class Meter implements FrameReceiver {
    * the processor fetch them side by side: 175 ns.
    */
   #countBatch(): void {
-    const count = this.#pending;
-    const { views, hashes, candidates, milliseconds } = this.#batch;
+    const waiting = this.#pending * PACKET_WORDS;
+    const { words } = this.#view;
+    const candidates = this.#candidates;
     const [ipv4, ipv6] = this.tables;
-    for (let i = 0; i < count; i++) {
-      candidates[i] = (views[i]!.ipVersion === 4 ? ipv4 : ipv6).candidate(hashes[i]!);
+    const seed = this.#seed;
+    for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
+      const isIpv4 = words[at + CONTROL]! >>> 24 === 4;
+      const hash = hashKey(words, at, isIpv4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6, seed);
+      words[at + PACKET_HASH] = hash;
+      candidates[i] = (isIpv4 ? ipv4 : ipv6).candidate(hash);
     }
     // A short loop over plain arrays: the more of it the processor sees at once, the more it fetches at once.
     const { words: words4 } = ipv4;
@@ -188,24 +195,27 @@ export class Meter implements FrameReceiver {
     const stride4 = ipv4.layout.words;
     const stride6 = ipv6.layout.words;
     let touched = 0;
-    for (let i = 0; i < count; i++) {
+    for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
       const slot = candidates[i]!;
-      if (slot >= 0) touched ^= views[i]!.ipVersion === 4 ? words4[slot * stride4]! : words6[slot * stride6]!;
+      if (slot < 0) continue;
+      touched ^= words[at + CONTROL]! >>> 24 === 4 ? words4[slot * stride4]! : words6[slot * stride6]!;
     }
     this.touched = touched;
     let packets = 0;
     let octets = 0;
-    for (let i = 0; i < count; i++) {
-      const now = milliseconds[i]!;
+    for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
+      const now = this.#milliseconds[i]!;
       if (now > this.greatestPacketMilliseconds) {
         if (this.#byPacketTime) this.#advance(now);
         this.greatestPacketMilliseconds = now;
       }
-      const view = views[i]!;
-      (view.ipVersion === 4 ? ipv4 : ipv6).count(this.#batch, i, this.#tick);
-      packets += view.packets;
-      octets += view.ipOctets;
+      packets += words[at + PACKETS]!;
+      octets += words[at + IP_OCTETS]! >>> 0;
+      const table = words[at + CONTROL]! >>> 24 === 4 ? ipv4 : ipv6;
+      table.count(words, at, candidates[i]!, now, this.#tick);
     }
+    this.capturedPackets += packets;
+    this.capturedOctets += octets;
     this.meteredPackets += packets;
     this.meteredOctets += octets;
     this.#pending = 0;
@@ -285,17 +295,15 @@ export class Meter implements FrameReceiver {
 
 /** Keeps the MAC addresses, source first, as the record has them; on the wire the destination comes first. */
 function copyMacAddresses(octets: DataView, view: PacketView): void {
-  const at = view.macAddressesOffset;
-  if (at < 0) {
-    view.macAddresses.fill(0);
-    return;
-  }
-  const high = octets.getInt32(at, true);
-  const middle = octets.getInt32(at + 4, true);
-  const low = octets.getInt32(at + 8, true);
-  view.macAddresses[0] = (middle >>> 16) | (low << 16);
-  view.macAddresses[1] = (low >>> 16) | (high << 16);
-  view.macAddresses[2] = (high >>> 16) | (middle << 16);
+  const from = view.macAddressesOffset;
+  const to = view.base + MAC_ADDRESSES;
+  const { words } = view;
+  const high = from < 0 ? 0 : octets.getInt32(from, true);
+  const middle = from < 0 ? 0 : octets.getInt32(from + 4, true);
+  const low = from < 0 ? 0 : octets.getInt32(from + 8, true);
+  words[to] = (middle >>> 16) | (low << 16);
+  words[to + 1] = (low >>> 16) | (high << 16);
+  words[to + 2] = (high >>> 16) | (middle << 16);
 }
 
 /** The names of flowEndReason as metric labels, by value. */

@@ -16,48 +16,20 @@ import type { Frame } from '../capture/packet-source.ts';
 import { ipv4 } from './ipv4.ts';
 import { ipv6 } from './ipv6.ts';
 import { linkHeader } from './link.ts';
-import type { PacketView } from './packet-view.ts';
+import { INGRESS_INTERFACE, type PacketView } from './packet-view.ts';
 
 /**
- * Reads one frame into the view. Every field is written anew, so nothing of the previous packet shows.
- * Where the frame is ignored the view holds what was read up to the fault, and `ipOctets` 0.
+ * Reads one frame into the view. Nothing of the packet that stood there before shows. Where the frame is ignored the
+ * view holds what was read up to the fault, and `ipOctets` 0; its addresses mean nothing.
  *
  * Reads only from `frame.offset` to `frame.offset + frame.capturedLength`; never throws.
  *
  * @returns METERED, or 1 + the index into IGNORED_REASONS
  */
 export function decode(frame: Frame, view: PacketView): number {
-  clear(view);
+  view.clear();
+  view.words[view.base + INGRESS_INTERFACE] = frame.ingressInterface;
   const ip = linkHeader(frame, view);
   if (ip < 0) return -ip;
   return view.ipVersion === 4 ? ipv4(frame, view, ip) : ipv6(frame, view, ip);
-}
-
-function clear(view: PacketView): void {
-  const addresses = view.addresses;
-  addresses[0] = 0;
-  addresses[1] = 0;
-  addresses[2] = 0;
-  addresses[3] = 0;
-  addresses[4] = 0;
-  addresses[5] = 0;
-  addresses[6] = 0;
-  addresses[7] = 0;
-  view.ipVersion = 0;
-  view.ipOctets = 0;
-  view.packets = 1;
-  view.protocolIdentifier = 0;
-  view.ipClassOfService = 0;
-  view.ipTTL = 0;
-  view.sourceTransportPort = 0;
-  view.destinationTransportPort = 0;
-  view.tcpControlBits = 0;
-  view.vlanId = 0;
-  view.customerVlanId = 0;
-  view.mplsTopLabelStackSection = 0;
-  view.mplsLabelStackSection2 = 0;
-  view.flowLabelIPv6 = 0;
-  view.fragment = 0;
-  view.fragmentIdentification = 0;
-  view.macAddressesOffset = -1;
 }

@@ -2,7 +2,19 @@
 
 import type { Frame } from '../capture/packet-source.ts';
 import { isOffloaded, undoOffload } from './offload.ts';
-import { FRAGMENT_MORE, FRAGMENT_NOT_FIRST, ignored, METERED, type PacketView } from './packet-view.ts';
+import {
+  ADDRESSES,
+  CONTROL,
+  FRAGMENT_ID,
+  FRAGMENT_MORE,
+  FRAGMENT_NOT_FIRST,
+  IP_OCTETS,
+  ignored,
+  METERED,
+  type PacketView,
+  PROTOCOL,
+  TTL,
+} from './packet-view.ts';
 import { transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
@@ -40,13 +52,14 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
   const second = data.getInt32(ip + 4); // identification 16 | reserved, DF, MF 3 | fragment offset 13
   const third = data.getInt32(ip + 8); // TTL 8 | protocol 8 | checksum 16
   let protocol = (third >>> 16) & 0xff;
-  view.ipOctets = total;
-  view.ipClassOfService = (first >>> 16) & 0xff;
-  view.ipTTL = third >>> 24;
-  view.protocolIdentifier = protocol;
-  view.fragmentIdentification = second >>> 16;
-  view.addresses[0] = data.getInt32(ip + 12, true);
-  view.addresses[1] = data.getInt32(ip + 16, true);
+  const { words, base } = view;
+  words[base + ADDRESSES] = data.getInt32(ip + 12, true);
+  words[base + ADDRESSES + 1] = data.getInt32(ip + 16, true);
+  words[base + PROTOCOL] = words[base + PROTOCOL]! | protocol | ((first & 0xfc0000) >> 8);
+  words[base + IP_OCTETS] = total;
+  words[base + CONTROL] = (first & 0xff0000) | (4 << 24);
+  words[base + TTL] = third >>> 24;
+  words[base + FRAGMENT_ID] = second >>> 16;
 
   if ((second & 0x3fff) !== 0) {
     const more = (second & 0x2000) !== 0 ? FRAGMENT_MORE : 0;

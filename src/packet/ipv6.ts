@@ -2,7 +2,14 @@
 
 import type { Frame } from '../capture/packet-source.ts';
 import { isOffloaded, undoOffload } from './offload.ts';
-import { FRAGMENT_MORE, FRAGMENT_NOT_FIRST, ignored, METERED, type PacketView } from './packet-view.ts';
+import {
+  ADDRESSES,
+  FRAGMENT_MORE,
+  FRAGMENT_NOT_FIRST,
+  ignored,
+  METERED,
+  type PacketView,
+} from './packet-view.ts';
 import { transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
@@ -37,15 +44,9 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
   view.flowLabelIPv6 = first & 0xfffff;
   view.protocolIdentifier = (second >>> 8) & 0xff;
   view.ipTTL = second & 0xff;
-  const addresses = view.addresses;
-  addresses[0] = data.getInt32(ip + 8, true);
-  addresses[1] = data.getInt32(ip + 12, true);
-  addresses[2] = data.getInt32(ip + 16, true);
-  addresses[3] = data.getInt32(ip + 20, true);
-  addresses[4] = data.getInt32(ip + 24, true);
-  addresses[5] = data.getInt32(ip + 28, true);
-  addresses[6] = data.getInt32(ip + 32, true);
-  addresses[7] = data.getInt32(ip + 36, true);
+  const { words } = view;
+  const addresses = view.base + ADDRESSES;
+  for (let i = 0; i < 8; i++) words[addresses + i] = data.getInt32(ip + 8 + 4 * i, true);
 
   // What lies behind the packet's own length is padding, though it was captured.
   const limit = Math.min(end, ip + total);

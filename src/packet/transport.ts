@@ -1,6 +1,6 @@
 /** The first octets of the transport header: ports, ICMP type and code, TCP flags. */
 
-import type { PacketView } from './packet-view.ts';
+import { CONTROL, type PacketView, PORTS } from './packet-view.ts';
 
 /**
  * Reads the transport header at `at` as far as `limit` allows; what was cut stays 0.
@@ -21,7 +21,8 @@ export function transportHeader(
       ports(data, view, at, captured);
       if (captured < 14) return 20;
       const offsetAndFlags = data.getUint16(at + 12); // data offset 4 bits | control bits 12 (RFC 9293 §3.1)
-      view.tcpControlBits = offsetAndFlags & 0x0fff;
+      const control = view.base + CONTROL;
+      view.words[control] = view.words[control]! | (offsetAndFlags & 0x0fff);
       return Math.max(20, (offsetAndFlags >>> 12) * 4);
     }
     case 17: // UDP
@@ -43,7 +44,5 @@ export function transportHeader(
 
 function ports(data: DataView, view: PacketView, at: number, captured: number): void {
   if (captured < 4) return;
-  const both = data.getInt32(at);
-  view.sourceTransportPort = both >>> 16;
-  view.destinationTransportPort = both & 0xffff;
+  view.words[view.base + PORTS] = data.getInt32(at); // source, then destination
 }

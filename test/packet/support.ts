@@ -11,8 +11,8 @@ export type About = Partial<
   Pick<Frame, 'linkType' | 'wireLength' | 'strippedVlanTci' | 'gsoType' | 'gsoSize'>
 >;
 
-/** What `decode` writes, as a plain object (`macAddresses` is the meter's); addresses as text, `macAddressesOffset` counted from the frame's first octet. */
-export type Fields = Omit<PacketView, 'addresses' | 'macAddresses'> & { addresses: string };
+/** What `decode` writes, as a plain object; addresses as text, `macAddressesOffset` counted from the frame's first octet. */
+export type Fields = Omit<PacketView, 'addresses' | 'words' | 'base' | 'clear'> & { addresses: string };
 
 /** What a new view shows: nothing is known. */
 export const NOTHING: Fields = {
@@ -57,13 +57,22 @@ export function framesOf(captured: Uint8Array, about: About): { atStart: Frame; 
 
 /** The view as text can show it. */
 export function fieldsOf(view: PacketView, frame: Frame): Fields {
-  const { addresses, macAddresses: _, ...rest } = view;
-  const words = new Uint8Array(addresses.buffer);
-  if (view.macAddressesOffset >= 0) rest.macAddressesOffset -= frame.offset;
-  return { ...rest, addresses: addressText(view.ipVersion, words) };
+  const fields = { ...NOTHING };
+  for (const name of Object.keys(NOTHING) as (keyof Fields)[]) {
+    if (name !== 'addresses') fields[name] = view[name];
+  }
+  if (view.macAddressesOffset >= 0) fields.macAddressesOffset -= frame.offset;
+  // Of a packet that is ignored the addresses mean nothing.
+  if (view.ipOctets > 0) {
+    fields.addresses = addressText(
+      view.ipVersion,
+      Uint8Array.from(new Uint8Array(view.addresses.slice().buffer)),
+    );
+  }
+  return fields;
 }
 
-/** Source and destination. IPv6 in full, without `::`; all zero is none; what an IPv4 packet leaves behind its two words is shown. */
+/** Source and destination. IPv6 in full, without `::`; all zero is none. */
 export function addressText(ipVersion: number, memory: Uint8Array): string {
   if (memory.every((octet) => octet === 0)) return NOTHING.addresses;
   if (ipVersion === 6) {
@@ -72,8 +81,7 @@ export function addressText(ipVersion: number, memory: Uint8Array): string {
     );
     return `${groups.slice(0, 8).join(':')} ${groups.slice(8).join(':')}`;
   }
-  const stale = memory.slice(8).some((octet) => octet !== 0) ? ' and stale octets' : '';
-  return `${memory.slice(0, 4).join('.')} ${memory.slice(4, 8).join('.')}${stale}`;
+  return `${memory.slice(0, 4).join('.')} ${memory.slice(4, 8).join('.')}`;
 }
 
 export type Outcome = IgnoredReason | 'metered';
