@@ -11,7 +11,7 @@ import {
   MPLS_SECOND,
   MPLS_TOP,
   TTL,
-} from '../packet/packet-view.ts';
+} from '../packet/packet-layout.ts';
 import {
   EXT_FLOW_LABEL,
   EXT_FRAGMENT,

@@ -16,7 +16,16 @@
  * the wheel visits: results do not depend on the wheel's granularity.
  */
 
-import { CONTROL, IP_OCTETS, PACKET_HASH, PORTS as PACKET_KEY, PACKETS } from '../packet/packet-view.ts';
+import {
+  CONTROL,
+  IP_OCTETS,
+  MILLISECONDS,
+  PACKET_HASH,
+  PORTS as PACKET_KEY,
+  PACKETS,
+} from '../packet/packet-layout.ts';
+import type { PacketView } from '../packet/packet-view.ts';
+import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
 import { beginExtension, updateExtension } from './extension.ts';
 import { FlowIndex } from './flow-index.ts';
 import {
@@ -33,18 +42,8 @@ import {
 } from './flow-record.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
-/** Bits of an entry's state, in the top octet of the FLAGS word. */
-const LIVE = 0x01000000; //  the slot holds an entry
-const OPEN = 0x02000000; //  … which has a record with packets in it
-const ENDED = 0x04000000; // … whose flow sent FIN or RST
-const RESET = 0x08000000; // … namely RST
-const LONG = 0x10000000; //  … which has outlived an active timeout: an older flow, dear to eviction
-const VALUES = 0x00ffffff; // tcpControlBits and ipClassOfService
-
-const FIN = 0x01;
-const SYN = 0x02;
-const RST = 0x04;
-const ACK = 0x10;
+/** A second word that no Flow Key has: where ECN would stand it has zeros (packet-layout.ts). */
+const NO_KEY = 0x0300;
 
 /** Slots that eviction looks at to find the smallest. */
 const EVICTION_WINDOW = 8;
@@ -56,6 +55,8 @@ const EVICTION_WINDOW = 8;
 const CACHE_LINE_OFFSET = 48;
 
 export interface FlowTableOptions {
+  /** The memory that packets to count stand in. */
+  readonly packets: Pick<PacketView, 'words' | 'floats'>;
   readonly layout: FlowLayout;
   /** Most entries that the table can hold. Memory is reserved for them, and used only as they come. */
   readonly capacity: number;
@@ -81,6 +82,8 @@ export class FlowTable {
   /** … and that left, by flowEndReason (the index). */
   readonly ended = new Float64Array(6);
 
+  readonly #packets: Int32Array;
+  readonly #packetTimes: Float64Array;
   readonly #index: FlowIndex;
   readonly #wheel: TimerWheel;
   readonly #stride: number;
@@ -89,6 +92,8 @@ export class FlowTable {
   readonly #activeTimeout: number;
   readonly #idleTimeout: number;
   readonly #linger: number;
+  /** Milliseconds from a record's start within which no deadline can have passed. */
+  readonly #soonest: number;
   readonly #makeRoom: () => void;
   readonly #emit: FlowTableOptions['emit'];
   readonly #visit = (slot: number): void => this.#visitDue(slot);
@@ -103,12 +108,15 @@ export class FlowTable {
 
   constructor(options: FlowTableOptions) {
     this.layout = options.layout;
+    this.#packets = options.packets.words;
+    this.#packetTimes = options.packets.floats;
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
     this.#index = new FlowIndex(options.capacity);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
+    this.#soonest = Math.min(options.activeTimeoutMilliseconds, options.idleTimeoutMilliseconds);
     this.#makeRoom = options.makeRoom;
     this.#emit = options.emit;
     this.#wheel = new TimerWheel(options.capacity);
@@ -144,16 +152,38 @@ export class FlowTable {
   }
 
   /**
-   * Counts the packet that stands at word `packet` of `packets` (packet-view.ts), its hash included.
+   * Counts the packet that stands at word `packet` of {@link FlowTableOptions.packets}, its hash and time included.
    * @param candidate a slot that may be its flow's, or -1
-   * @param milliseconds the packet's own time, Unix
    * @param tick now, on the metering clock; never behind an earlier one
    */
-  count(packets: Int32Array, packet: number, candidate: number, milliseconds: number, tick: number): void {
-    const { words, floats } = this;
+  count(packet: number, candidate: number, tick: number): void {
+    const { words } = this;
+    const packets = this.#packets;
     const control = packets[packet + CONTROL]! & 0xffff;
     let slot = candidate;
-    if (slot < 0 || !this.#holds(slot, packets, packet)) slot = this.#find(packets, packet);
+    if (slot < 0 || !this.#holds(slot, packet)) slot = this.#find(packet);
+    if (slot >= 0) {
+      const base = Math.imul(slot, this.#stride);
+      // What nearly every packet meets: a record that is open, whose deadlines are ahead, and that goes on.
+      if (
+        (words[base + FLAGS]! & (OPEN | ENDED)) === OPEN &&
+        ((tick - words[base + START_TICK]!) | 0) < this.#soonest &&
+        (control & (FIN | RST)) === 0
+      ) {
+        this.#addTo(base, packet);
+        words[base + LAST_TICK] = tick;
+        return;
+      }
+    }
+    this.#countWithEvents(packet, slot, tick);
+  }
+
+  /** Counts a packet that may find deadlines passed, begins a record or a flow, or ends one. */
+  #countWithEvents(packet: number, found: number, tick: number): void {
+    const { words } = this;
+    const packets = this.#packets;
+    const control = packets[packet + CONTROL]! & 0xffff;
+    let slot = found;
     if (slot >= 0) {
       const at = slot * this.#stride;
       if (
@@ -164,28 +194,35 @@ export class FlowTable {
         slot = this.#settle(slot, tick, control);
       }
     }
-    if (slot < 0) slot = this.#add(packets, packet, tick);
+    if (slot < 0) slot = this.#add(packet, tick);
 
     const base = slot * this.#stride;
-    const half = base >> 1;
     const flags = words[base + FLAGS]!;
     if ((flags & OPEN) === 0) {
-      this.#open(slot, base, packets, packet, tick, milliseconds);
-    } else {
-      floats[half + OCTET_DELTA_COUNT / 2] =
-        floats[half + OCTET_DELTA_COUNT / 2]! + (packets[packet + IP_OCTETS]! >>> 0);
-      floats[half + PACKET_DELTA_COUNT / 2] =
-        floats[half + PACKET_DELTA_COUNT / 2]! + packets[packet + PACKETS]!;
-      if (milliseconds > floats[half + FLOW_END_MILLISECONDS / 2]!) {
-        floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
-      } else if (milliseconds < floats[half + FLOW_START_MILLISECONDS / 2]!) {
-        floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
-      }
-      words[base + FLAGS] = flags | control;
-    }
+      this.#open(slot, base, packet, tick);
+      if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
+    } else this.#addTo(base, packet);
     if ((flags & RESET) === 0) words[base + LAST_TICK] = tick;
-    if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
     if ((control & (FIN | RST)) !== 0) this.#end(slot, base, tick, control);
+  }
+
+  /** Adds a packet to the open record that begins at word `base`. */
+  #addTo(base: number, packet: number): void {
+    const { words, floats } = this;
+    const packets = this.#packets;
+    const milliseconds = this.#packetTimes[(packet + MILLISECONDS) >> 1]!;
+    const half = base >> 1;
+    floats[half + OCTET_DELTA_COUNT / 2] =
+      floats[half + OCTET_DELTA_COUNT / 2]! + (packets[packet + IP_OCTETS]! >>> 0);
+    floats[half + PACKET_DELTA_COUNT / 2] =
+      floats[half + PACKET_DELTA_COUNT / 2]! + packets[packet + PACKETS]!;
+    if (milliseconds > floats[half + FLOW_END_MILLISECONDS / 2]!) {
+      floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
+    } else if (milliseconds < floats[half + FLOW_START_MILLISECONDS / 2]!) {
+      floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
+    }
+    words[base + FLAGS] = words[base + FLAGS]! | (packets[packet + CONTROL]! & 0xffff);
+    if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
   }
 
   /** Makes room for one more entry: the smallest of a few leaves, older flows last (flowEndReason 5). */
@@ -251,12 +288,11 @@ export class FlowTable {
     return { packets, octets };
   }
 
-  /** True if the slot holds the live entry of that key. */
-  #holds(slot: number, packets: Int32Array, packet: number): boolean {
+  /** True if the slot holds the entry of that key: what has left holds {@link NO_KEY}. */
+  #holds(slot: number, packet: number): boolean {
     const { words } = this;
-    const base = slot * this.#stride;
-    if ((words[base + FLAGS]! & LIVE) === 0) return false;
-    const key = base + KEY;
+    const packets = this.#packets;
+    const key = Math.imul(slot, this.#stride) + KEY;
     // The five words of an IPv4 key without a loop: the test of one against the other costs more than the words.
     if (
       words[key] !== packets[packet + PACKET_KEY] ||
@@ -273,18 +309,19 @@ export class FlowTable {
     return true;
   }
 
-  #find(packets: Int32Array, packet: number): number {
+  #find(packet: number): number {
     const { entries, mask } = this.#index;
-    const hash = packets[packet + PACKET_HASH]!;
+    const hash = this.#packets[packet + PACKET_HASH]!;
     for (let position = hash & mask; ; position = (position + 1) & mask) {
       const entry = entries[position]!;
       if (entry === 0) return -1;
-      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, packets, packet))
+      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, packet))
         return (entry & 0xffffff) - 1;
     }
   }
 
-  #add(packets: Int32Array, packet: number, tick: number): number {
+  #add(packet: number, tick: number): number {
+    const packets = this.#packets;
     this.#makeRoom();
     const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
     const base = slot * this.#stride;
@@ -300,15 +337,10 @@ export class FlowTable {
   }
 
   /** Opens a record with its first packet. The entry has none open and is linked in the wheel. */
-  #open(
-    slot: number,
-    base: number,
-    packets: Int32Array,
-    packet: number,
-    tick: number,
-    milliseconds: number,
-  ): void {
+  #open(slot: number, base: number, packet: number, tick: number): void {
     const { words, floats } = this;
+    const packets = this.#packets;
+    const milliseconds = this.#packetTimes[(packet + MILLISECONDS) >> 1]!;
     const half = base >> 1;
     floats[half + OCTET_DELTA_COUNT / 2] = packets[packet + IP_OCTETS]! >>> 0;
     floats[half + PACKET_DELTA_COUNT / 2] = packets[packet + PACKETS]!;
@@ -390,6 +422,7 @@ export class FlowTable {
     const base = slot * this.#stride;
     if ((words[base + FLAGS]! & OPEN) !== 0) this.#export(base, reason);
     words[base + FLAGS] = 0;
+    words[base + KEY + 1] = NO_KEY;
     this.ended[reason] = this.ended[reason]! + 1;
     this.#index.remove(slot);
     this.#free[this.#freeCount++] = slot;

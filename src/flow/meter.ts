@@ -9,15 +9,15 @@ import type { Frame, FrameReceiver } from '../capture/packet-source.ts';
 import { decode } from '../packet/decode.ts';
 import {
   CONTROL,
-  IGNORED_REASONS,
   IP_OCTETS,
   MAC_ADDRESSES,
   METERED,
+  MILLISECONDS,
   PACKET_HASH,
   PACKET_WORDS,
   PACKETS,
-  PacketView,
-} from '../packet/packet-view.ts';
+} from '../packet/packet-layout.ts';
+import { IGNORED_REASONS, PacketView } from '../packet/packet-view.ts';
 import {
   FlowEndReason,
   type FlowRecord,
@@ -86,8 +86,6 @@ export class Meter implements FrameReceiver {
   readonly #withMacAddresses: boolean;
   /** The packets that wait for their look-up. */
   readonly #view = new PacketView(BATCH);
-  /** Their own times, Unix milliseconds. */
-  readonly #milliseconds = new Float64Array(BATCH);
   /** A slot that may be that of each one's flow, or -1. */
   readonly #candidates = new Int32Array(BATCH);
   #pending = 0;
@@ -116,6 +114,7 @@ export class Meter implements FrameReceiver {
     this.#isOwnExport = options.isOwnExport;
     const table = (ipVersion: 4 | 6): FlowTable =>
       new FlowTable({
+        packets: this.#view,
         layout: flowLayout(ipVersion, options.fields),
         capacity: options.maxFlows,
         activeTimeoutMilliseconds: options.activeTimeoutMilliseconds,
@@ -165,7 +164,8 @@ export class Meter implements FrameReceiver {
       this.#ignore(OWN_EXPORT, view.packets, view.ipOctets);
       return;
     }
-    this.#milliseconds[i] = frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
+    view.floats[(view.base + MILLISECONDS) >> 1] =
+      frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
     if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
 
     this.#pending = i + 1;
@@ -179,7 +179,7 @@ export class Meter implements FrameReceiver {
    */
   #countBatch(): void {
     const waiting = this.#pending * PACKET_WORDS;
-    const { words } = this.#view;
+    const { words, floats } = this.#view;
     const candidates = this.#candidates;
     const [ipv4, ipv6] = this.tables;
     const seed = this.#seed;
@@ -204,7 +204,7 @@ export class Meter implements FrameReceiver {
     let packets = 0;
     let octets = 0;
     for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
-      const now = this.#milliseconds[i]!;
+      const now = floats[(at + MILLISECONDS) >> 1]!;
       if (now > this.greatestPacketMilliseconds) {
         if (this.#byPacketTime) this.#advance(now);
         this.greatestPacketMilliseconds = now;
@@ -212,7 +212,7 @@ export class Meter implements FrameReceiver {
       packets += words[at + PACKETS]!;
       octets += words[at + IP_OCTETS]! >>> 0;
       const table = words[at + CONTROL]! >>> 24 === 4 ? ipv4 : ipv6;
-      table.count(words, at, candidates[i]!, now, this.#tick);
+      table.count(at, candidates[i]!, this.#tick);
     }
     this.capturedPackets += packets;
     this.capturedOctets += octets;

@@ -16,20 +16,22 @@ import type { Frame } from '../capture/packet-source.ts';
 import { ipv4 } from './ipv4.ts';
 import { ipv6 } from './ipv6.ts';
 import { linkHeader } from './link.ts';
-import { INGRESS_INTERFACE, type PacketView } from './packet-view.ts';
+import { CONTROL, INGRESS_INTERFACE, RARE } from './packet-layout.ts';
+import type { PacketView } from './packet-view.ts';
 
 /**
- * Reads one frame into the view. Nothing of the packet that stood there before shows. Where the frame is ignored the
- * view holds what was read up to the fault, and `ipOctets` 0; its addresses mean nothing.
+ * Reads one frame into the view. Nothing of the packet that stood there before shows. Where the frame is ignored
+ * nothing in the view means anything.
  *
  * Reads only from `frame.offset` to `frame.offset + frame.capturedLength`; never throws.
  *
  * @returns METERED, or 1 + the index into IGNORED_REASONS
  */
 export function decode(frame: Frame, view: PacketView): number {
-  view.clear();
-  view.words[view.base + INGRESS_INTERFACE] = frame.ingressInterface;
+  const { words, base } = view;
+  if (words[base + RARE] !== 0) view.clearRare();
+  words[base + INGRESS_INTERFACE] = frame.ingressInterface;
   const ip = linkHeader(frame, view);
   if (ip < 0) return -ip;
-  return view.ipVersion === 4 ? ipv4(frame, view, ip) : ipv6(frame, view, ip);
+  return words[base + CONTROL]! >>> 24 === 4 ? ipv4(frame, view, ip) : ipv6(frame, view, ip);
 }

@@ -9,12 +9,13 @@ import {
   FRAGMENT_MORE,
   FRAGMENT_NOT_FIRST,
   IP_OCTETS,
-  ignored,
   METERED,
-  type PacketView,
+  PACKETS,
+  PORTS,
   PROTOCOL,
   TTL,
-} from './packet-view.ts';
+} from './packet-layout.ts';
+import { ignored, type PacketView } from './packet-view.ts';
 import { transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
@@ -57,6 +58,7 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
   words[base + ADDRESSES + 1] = data.getInt32(ip + 16, true);
   words[base + PROTOCOL] = words[base + PROTOCOL]! | protocol | ((first & 0xfc0000) >> 8);
   words[base + IP_OCTETS] = total;
+  words[base + PACKETS] = 1;
   words[base + CONTROL] = (first & 0xff0000) | (4 << 24);
   words[base + TTL] = third >>> 24;
   words[base + FRAGMENT_ID] = second >>> 16;
@@ -65,6 +67,7 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
     const more = (second & 0x2000) !== 0 ? FRAGMENT_MORE : 0;
     if ((second & 0x1fff) !== 0) {
       view.fragment = more | FRAGMENT_NOT_FIRST;
+      words[base + PORTS] = 0;
       return METERED;
     }
     view.fragment = more;

@@ -4,12 +4,18 @@ import type { Frame } from '../capture/packet-source.ts';
 import { isOffloaded, undoOffload } from './offload.ts';
 import {
   ADDRESSES,
+  CONTROL,
+  FRAGMENT_ID,
   FRAGMENT_MORE,
   FRAGMENT_NOT_FIRST,
-  ignored,
+  IP_OCTETS,
   METERED,
-  type PacketView,
-} from './packet-view.ts';
+  PACKETS,
+  PORTS,
+  PROTOCOL,
+  TTL,
+} from './packet-layout.ts';
+import { ignored, type PacketView } from './packet-view.ts';
 import { transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
@@ -39,13 +45,17 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
   if (total === HEADER) total = lengthBeyondHeader(frame, ip, end, onWire);
   if (total > onWire || total < HEADER) return BAD_IP_LENGTH;
 
-  view.ipOctets = total;
-  view.ipClassOfService = (first >>> 20) & 0xff;
+  const { words, base } = view;
+  const classOfService = (first >>> 20) & 0xff;
+  words[base + PORTS] = 0;
+  words[base + PROTOCOL] = words[base + PROTOCOL]! | ((second >>> 8) & 0xff) | ((classOfService & 0xfc) << 8);
+  words[base + IP_OCTETS] = total;
+  words[base + PACKETS] = 1;
+  words[base + CONTROL] = (classOfService << 16) | (6 << 24);
+  words[base + TTL] = second & 0xff;
+  words[base + FRAGMENT_ID] = 0;
   view.flowLabelIPv6 = first & 0xfffff;
-  view.protocolIdentifier = (second >>> 8) & 0xff;
-  view.ipTTL = second & 0xff;
-  const { words } = view;
-  const addresses = view.base + ADDRESSES;
+  const addresses = base + ADDRESSES;
   for (let i = 0; i < 8; i++) words[addresses + i] = data.getInt32(ip + 8 + 4 * i, true);
 
   // What lies behind the packet's own length is padding, though it was captured.
@@ -89,7 +99,7 @@ function extensionHeaders(data: DataView, view: PacketView, at: number, limit: n
         if (limit - at < 8) return at;
         const offsetAndMore = data.getUint16(at + 2); // offset 13 bits | reserved 2 | more 1
         view.fragment = (offsetAndMore & 1) !== 0 ? FRAGMENT_MORE : 0;
-        view.fragmentIdentification = data.getUint32(at + 4);
+        view.words[view.base + FRAGMENT_ID] = data.getInt32(at + 4);
         if (offsetAndMore > 7) {
           // Behind it lies the middle of the datagram, no header.
           view.fragment |= FRAGMENT_NOT_FIRST;

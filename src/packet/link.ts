@@ -1,6 +1,7 @@
 /** Link headers, VLAN tags, MPLS labels: everything in front of the IP header. https://www.tcpdump.org/linktypes.html */
 
 import { type Frame, LinkType } from '../capture/packet-source.ts';
+import { CONTROL, MAC_OFFSET, PROTOCOL } from './packet-layout.ts';
 import { ignored, type PacketView } from './packet-view.ts';
 
 const NOT_IP = -ignored('not_ip');
@@ -25,16 +26,20 @@ const LINUX_802_2 = 4;
  */
 export function linkHeader(frame: Frame, view: PacketView): number {
   const start = frame.offset;
+  const { words, base } = view;
   // The tag that the kernel stripped was the outermost.
-  if (frame.strippedVlanTci >= 0) view.vlanId = frame.strippedVlanTci & 0x0fff;
+  words[base + PROTOCOL] = frame.strippedVlanTci >= 0 ? (frame.strippedVlanTci & 0x0fff) << 16 : 0;
 
-  if (frame.linkType !== ETHERNET) return otherLinkHeader(frame, view);
+  if (frame.linkType !== ETHERNET) {
+    words[base + MAC_OFFSET] = -1;
+    return otherLinkHeader(frame, view);
+  }
   if (frame.capturedLength < 14) return TRUNCATED_LINK_HEADER;
-  view.macAddressesOffset = start;
+  words[base + MAC_OFFSET] = start;
   const type = frame.view.getUint16(start + 12);
   // What nearly every frame carries; asking here saves a call, 2 ns of 23.
   if (type !== IPV4) return etherType(frame, view, type, start + 14);
-  view.ipVersion = 4;
+  words[base + CONTROL] = 4 << 24;
   return start + 14;
 }
 

@@ -1,37 +1,22 @@
-/**
- * What the decoder has read from one frame: a fixed binary record, declared once, like a Flow Record.
- *
- * Packets wait for their look-up side by side in one typed array, and the decoder writes each where it waits; its
- * first words are the Flow Key as the flow table keeps it. Objects with a property a field, copied into keys, took
- * more than twice as long (decode 57 ns a packet instead of 27, key and look-up 140 instead of 60; Xeon, Node 20).
- */
+/** What the decoder has read from one frame, by name; and why a packet is not metered. */
 
-/** Offsets in 32-bit words from the start of a packet. The Flow Key comes first, as in flow-record.ts. */
-export const PORTS = 0; //              destinationTransportPort (uint16) | sourceTransportPort « 16
-export const PROTOCOL = 1; //           protocolIdentifier (uint8) | DSCP « 10 | vlanId « 16: ECN is no part of a key
-export const INGRESS_INTERFACE = 2;
-export const ADDRESSES = 3; //          source, then destination; IPv4 2 words, IPv6 8; memory in network byte order
-export const PACKET_HASH = 11; //       of the key, written by the meter
-export const IP_OCTETS = 12;
-export const PACKETS = 13;
-export const CONTROL = 14; //           tcpControlBits (uint16) | ipClassOfService « 16 | ipVersion « 24
-export const TTL = 15; //               ipTTL (uint8) | fragment « 8
-export const FRAGMENT_ID = 16;
-export const CUSTOMER_VLAN = 17;
-export const MPLS_TOP = 18;
-export const MPLS_SECOND = 19;
-export const FLOW_LABEL = 20;
-export const MAC_OFFSET = 21; //        octets from the start of the frame's DataView; -1: none
-export const MAC_ADDRESSES = 22; //     source, then destination: three words, kept by the meter where records have them
-/** Words of a packet: two cache lines. */
-export const PACKET_WORDS = 32;
-
-/** What {@link decode} returns: METERED, or 1 + the index into {@link IGNORED_REASONS}. */
-export const METERED = 0;
-
-/** `fragment` bits of {@link PacketView}. */
-export const FRAGMENT_MORE = 1;
-export const FRAGMENT_NOT_FIRST = 2;
+import {
+  ADDRESSES,
+  CONTROL,
+  CUSTOMER_VLAN,
+  FLOW_LABEL,
+  FRAGMENT_ID,
+  IP_OCTETS,
+  MAC_OFFSET,
+  MPLS_SECOND,
+  MPLS_TOP,
+  PACKET_WORDS,
+  PACKETS,
+  PORTS,
+  PROTOCOL,
+  RARE,
+  TTL,
+} from './packet-layout.ts';
 
 /** Why a captured packet was not metered. The order is the index into counters; the names are metric labels. */
 export const IGNORED_REASONS = [
@@ -54,33 +39,23 @@ export function ignored(reason: IgnoredReason): number {
 /** A cursor over packets: names for the words of the one that begins at {@link base}. */
 export class PacketView {
   readonly words: Int32Array;
+  /** The same memory, for {@link MILLISECONDS}: index = word / 2. */
+  readonly floats: Float64Array;
   /** First word of the packet. */
   base = 0;
 
   /** @param capacity packets that the view's memory holds */
   constructor(capacity = 1) {
     this.words = new Int32Array(capacity * PACKET_WORDS);
-    this.clear();
+    this.floats = new Float64Array(this.words.buffer);
   }
 
-  /** What the decoder may leave unwritten. What it always writes for a packet that it meters is not cleared. */
-  clear(): void {
-    const { words, base } = this;
-    words[base + PORTS] = 0;
-    words[base + PROTOCOL] = 0;
-    words[base + IP_OCTETS] = 0;
-    words[base + PACKETS] = 1;
-    words[base + CONTROL] = 0;
-    words[base + TTL] = 0;
-    words[base + FRAGMENT_ID] = 0;
-    words[base + CUSTOMER_VLAN] = 0;
-    words[base + MPLS_TOP] = 0;
-    words[base + MPLS_SECOND] = 0;
-    words[base + FLOW_LABEL] = 0;
-    words[base + MAC_OFFSET] = -1;
+  /** Clears what few packets have: see {@link RARE}. */
+  clearRare(): void {
+    this.words.fill(0, this.base + RARE, this.base + FLOW_LABEL + 1);
   }
 
-  /** 4 or 6; 0: not yet known. */
+  /** 4 or 6. */
   get ipVersion(): number {
     return this.words[this.base + CONTROL]! >>> 24;
   }
@@ -112,46 +87,29 @@ export class PacketView {
     this.words[this.base + PROTOCOL] = (this.words[this.base + PROTOCOL]! & 0xffffff00) | value;
   }
 
-  /** The whole ToS or Traffic Class octet, DSCP and ECN; the DSCP goes into the key, too. */
+  /** The whole ToS or Traffic Class octet, DSCP and ECN. */
   get ipClassOfService(): number {
     return (this.words[this.base + CONTROL]! >>> 16) & 0xff;
-  }
-  set ipClassOfService(value: number) {
-    const { words, base } = this;
-    words[base + CONTROL] = (words[base + CONTROL]! & 0xff00ffff) | (value << 16);
-    words[base + PROTOCOL] = (words[base + PROTOCOL]! & 0xffff00ff) | ((value & 0xfc) << 8);
   }
 
   /** TTL or hop limit. */
   get ipTTL(): number {
     return this.words[this.base + TTL]! & 0xff;
   }
-  set ipTTL(value: number) {
-    this.words[this.base + TTL] = (this.words[this.base + TTL]! & 0xffffff00) | value;
-  }
 
   /** Host byte order; 0 for protocols without ports and for fragments that are not the first. */
   get sourceTransportPort(): number {
     return this.words[this.base + PORTS]! >>> 16;
-  }
-  set sourceTransportPort(value: number) {
-    this.words[this.base + PORTS] = (this.words[this.base + PORTS]! & 0xffff) | (value << 16);
   }
 
   /** As above; for ICMP and ICMPv6: type · 256 + code (and source port 0). */
   get destinationTransportPort(): number {
     return this.words[this.base + PORTS]! & 0xffff;
   }
-  set destinationTransportPort(value: number) {
-    this.words[this.base + PORTS] = (this.words[this.base + PORTS]! & 0xffff0000) | value;
-  }
 
   /** TCP: the 12 bits below the data offset, NS and the reserved ones included (RFC 7125); else 0. */
   get tcpControlBits(): number {
     return this.words[this.base + CONTROL]! & 0xffff;
-  }
-  set tcpControlBits(value: number) {
-    this.words[this.base + CONTROL] = (this.words[this.base + CONTROL]! & 0xffff0000) | value;
   }
 
   /** VLAN identifier of the outermost tag (the one that the kernel stripped counts); 0: none. */
@@ -167,6 +125,7 @@ export class PacketView {
     return this.words[this.base + CUSTOMER_VLAN]!;
   }
   set customerVlanId(value: number) {
+    this.words[this.base + RARE] = 1;
     this.words[this.base + CUSTOMER_VLAN] = value;
   }
 
@@ -175,6 +134,7 @@ export class PacketView {
     return this.words[this.base + MPLS_TOP]!;
   }
   set mplsTopLabelStackSection(value: number) {
+    this.words[this.base + RARE] = 1;
     this.words[this.base + MPLS_TOP] = value;
   }
 
@@ -182,6 +142,7 @@ export class PacketView {
     return this.words[this.base + MPLS_SECOND]!;
   }
   set mplsLabelStackSection2(value: number) {
+    this.words[this.base + RARE] = 1;
     this.words[this.base + MPLS_SECOND] = value;
   }
 
@@ -190,6 +151,7 @@ export class PacketView {
     return this.words[this.base + FLOW_LABEL]!;
   }
   set flowLabelIPv6(value: number) {
+    this.words[this.base + RARE] = 1;
     this.words[this.base + FLOW_LABEL] = value;
   }
 
@@ -204,9 +166,6 @@ export class PacketView {
   /** IPv4 or IPv6 fragment identification, 0 where the packet is IPv6 and not a fragment. */
   get fragmentIdentification(): number {
     return this.words[this.base + FRAGMENT_ID]! >>> 0;
-  }
-  set fragmentIdentification(value: number) {
-    this.words[this.base + FRAGMENT_ID] = value;
   }
 
   /** Where the MAC addresses stand in the frame's DataView (destination, then source): octets from its start; -1: none. */

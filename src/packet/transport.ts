@@ -1,6 +1,7 @@
 /** The first octets of the transport header: ports, ICMP type and code, TCP flags. */
 
-import { CONTROL, type PacketView, PORTS } from './packet-view.ts';
+import { CONTROL, PORTS } from './packet-layout.ts';
+import type { PacketView } from './packet-view.ts';
 
 /**
  * Reads the transport header at `at` as far as `limit` allows; what was cut stays 0.
@@ -35,14 +36,14 @@ export function transportHeader(
       return 0;
     case 1: // ICMP
     case 58: // ICMPv6
-      if (captured >= 2) view.destinationTransportPort = data.getUint16(at); // type, then code
+      view.words[view.base + PORTS] = captured >= 2 ? data.getUint16(at) : 0; // type, then code
       return 0;
     default:
+      view.words[view.base + PORTS] = 0;
       return 0;
   }
 }
 
 function ports(data: DataView, view: PacketView, at: number, captured: number): void {
-  if (captured < 4) return;
-  view.words[view.base + PORTS] = data.getInt32(at); // source, then destination
+  view.words[view.base + PORTS] = captured >= 4 ? data.getInt32(at) : 0; // source, then destination
 }

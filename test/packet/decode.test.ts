@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import { Frame } from '../../src/capture/packet-source.ts';
 import { decode } from '../../src/packet/decode.ts';
-import { IGNORED_REASONS, METERED, PacketView } from '../../src/packet/packet-view.ts';
+import { METERED } from '../../src/packet/packet-layout.ts';
+import { IGNORED_REASONS, PacketView } from '../../src/packet/packet-view.ts';
 import { Random } from '../fuzz/random.ts';
 import { naiveDecode } from './naive-decoder.ts';
 import { randomPacket } from './random-packets.ts';
@@ -48,6 +49,7 @@ t.test('nothing of the previous packet shows', (t) => {
     const frame = random.pick(packets);
     const fresh = new PacketView();
     const results = [decode(frame, reused), decode(frame, fresh)];
+    if (results[0] === results[1] && results[0] !== METERED) continue;
     const [actual, expected] = [fieldsOf(reused, frame), fieldsOf(fresh, frame)];
     if (results[0] !== results[1] || !isDeepStrictEqual(actual, expected)) {
       t.strictSame([results[0], actual], [results[1], expected], `decode ${i}`);

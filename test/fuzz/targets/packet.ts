@@ -1,6 +1,6 @@
 /** The packet decoder, on mutated packets, against the naive decoder. */
 
-import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { deepStrictEqual, ok } from 'node:assert/strict';
 import { Frame, LinkType } from '../../../src/capture/packet-source.ts';
 import { decode } from '../../../src/packet/decode.ts';
 import { PacketView } from '../../../src/packet/packet-view.ts';
@@ -57,8 +57,6 @@ export const packet: FuzzTarget = {
       ok(view.ipVersion === 4 || view.ipVersion === 6, `ipVersion is ${view.ipVersion}`);
       ok(view.packets >= 1, `packets is ${view.packets}`);
       ok(view.ipOctets >= (view.ipVersion === 4 ? 20 : 40), `ipOctets is ${view.ipOctets}`);
-    } else {
-      strictEqual(view.ipOctets, 0, 'ipOctets of an ignored packet');
     }
     deepStrictEqual(outcome === 'metered' ? fieldsOf(view, frame) : outcome, naiveDecode(captured, frame));
   },
