@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Weir's command, as an argument list. */
-export const WEIR = [process.execPath, fileURLToPath(new URL('../src/cli/main.js', import.meta.url))];
+export const WEIR = [process.execPath, fileURLToPath(new URL('../bundle/weir/main.js', import.meta.url))];
 
 /** -O2 and no -march=native: what a binary that is shipped would be compiled with. */
 export const C_FLAGS = ['-O2', '-Wall', '-Wextra'];

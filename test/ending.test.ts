@@ -13,7 +13,7 @@ import type { Message, Session } from '../src/export/message.ts';
 import { Probe } from '../src/probe.ts';
 import { ethernetFrame } from './support/frames.ts';
 
-const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../bundle/weir/main.js', import.meta.url));
 
 /** A capture of so many flows of one packet, a millisecond apart. */
 function capture(flows: number): Uint8Array {

@@ -24,4 +24,6 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Of the package. */
   readonly version: string;
+  /** Path of the program itself, for a child that is the same program. */
+  readonly program: string;
 }

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { parseArguments } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 import { dispatch } from './dispatch.ts';
@@ -45,6 +46,7 @@ const context: CommandContext = {
   log,
   signal: stopping.signal,
   version: version(),
+  program: fileURLToPath(import.meta.url),
 };
 
 stopAtSignals();

@@ -163,7 +163,7 @@ export class FlowTable {
     let slot = candidate;
     if (slot < 0 || !this.#holds(slot, packet)) slot = this.#find(packet);
     if (slot >= 0) {
-      const base = Math.imul(slot, this.#stride);
+      const base = slot * this.#stride;
       // What nearly every packet meets: a record that is open, whose deadlines are ahead, and that goes on.
       if (
         (words[base + FLAGS]! & (OPEN | ENDED)) === OPEN &&
@@ -292,7 +292,7 @@ export class FlowTable {
   #holds(slot: number, packet: number): boolean {
     const { words } = this;
     const packets = this.#packets;
-    const key = Math.imul(slot, this.#stride) + KEY;
+    const key = slot * this.#stride + KEY;
     // The five words of an IPv4 key without a loop: the test of one against the other costs more than the words.
     if (
       words[key] !== packets[packet + PACKET_KEY] ||

@@ -181,7 +181,8 @@ export class Meter implements FrameReceiver {
     const waiting = this.#pending * PACKET_WORDS;
     const { words, floats } = this.#view;
     const candidates = this.#candidates;
-    const [ipv4, ipv6] = this.tables;
+    const ipv4 = this.tables[0];
+    const ipv6 = this.tables[1];
     const seed = this.#seed;
     for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
       const isIpv4 = words[at + CONTROL]! >>> 24 === 4;

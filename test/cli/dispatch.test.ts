@@ -17,6 +17,7 @@ async function errorOf(args: string[]): Promise<UserError> {
     color: false,
     log: createLog({ write: t.fail, isTerminal: false, color: false, debug: true, nowMilliseconds: () => 0 }),
     version: '0.0.0',
+    program: '',
     signal: new AbortController().signal,
   };
   try {

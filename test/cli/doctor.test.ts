@@ -52,6 +52,7 @@ async function examine(machine: Partial<Machine>, { json = false, color = false 
     color,
     log: createLog({ write: t.fail, isTerminal: false, color, debug: true, nowMilliseconds: () => 0 }),
     version: '0.0.0',
+    program: '',
     signal: new AbortController().signal,
   };
   const exitCode = await doctor(context, json, { ...SOUND, ...machine });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 /** The compiled program, beside this compiled test. */
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../bundle/weir/main.js', import.meta.url));
 const PACKAGE = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
   bin: { weir: string };
@@ -48,7 +48,7 @@ function weir(
 }
 
 t.test('the program that package.json names', async (t) => {
-  t.equal(PACKAGE.bin.weir, 'build/src/cli/main.js');
+  t.equal(PACKAGE.bin.weir, 'build/bundle/weir/main.js');
   t.match(readFileSync(MAIN, 'utf8'), /^#!\/usr\/bin\/env node\n/);
   t.same(await weir(['--version']), { code: 0, stdout: `${PACKAGE.version}\n`, stderr: '' });
 });

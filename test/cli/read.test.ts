@@ -12,7 +12,7 @@ import { ethernetFrame, type Packet } from '../support/frames.ts';
 import { hasProgram } from '../support/programs.ts';
 import { CaptureFolder } from '../support/read-capture.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../src/cli/main.js');
+const MAIN = resolve(import.meta.dirname, '../../bundle/weir/main.js');
 const { PATH } = process.env;
 
 interface Outcome {

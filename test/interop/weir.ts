@@ -10,7 +10,7 @@ import { Probe } from '../../src/probe.ts';
 import { DEFAULTS, type OracleOptions, type OracleRecord } from '../oracle/oracle.ts';
 
 /** The built program. */
-export const WEIR = resolve(import.meta.dirname, '../../src/cli/main.js');
+export const WEIR = resolve(import.meta.dirname, '../../bundle/weir/main.js');
 
 /** As flags of `weir read`. */
 export function asFlags(options: Partial<OracleOptions>): string[] {

@@ -7,7 +7,7 @@ import { loadRingAddon } from '../../src/capture/ring-addon.ts';
 import { createLab, type Lab, type LabNamespace, labProblem } from '../../src/cli/demo/lab.ts';
 
 const INSIDE = fileURLToPath(new URL('./inside.js', import.meta.url));
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../bundle/weir/main.js', import.meta.url));
 /** Not the test runner's own loaders and settings. */
 const { PATH } = process.env;
 const env = { PATH };

@@ -8,7 +8,6 @@
 import type { ChildProcess } from 'node:child_process';
 import process from 'node:process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { CommandContext } from '../context.ts';
 import { EXIT_FAILED, EXIT_OK } from '../errors.ts';
 import { SHOW_CURSOR } from '../flow-table-view.ts';
@@ -110,7 +109,7 @@ async function inLab(
       context,
       `  client ${client.ipv4}, ${client.ipv6}  –  router  –  server ${server.ipv4}, ${server.ipv6}`,
     );
-    child = new Inside(lab, json);
+    child = new Inside(context.program, lab, json);
     const failed = await Promise.race([child.capturing, child.ended, aborted(ending.signal)]);
     if (typeof failed === 'string') return { problem: failed };
     ending.begun();
@@ -145,9 +144,8 @@ class Inside {
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
 
-  constructor(lab: Lab, json: boolean) {
-    const main = fileURLToPath(new URL('../main.js', import.meta.url));
-    this.#child = lab.router.spawn([process.execPath, main, 'demo'], {
+  constructor(program: string, lab: Lab, json: boolean) {
+    this.#child = lab.router.spawn([process.execPath, program, 'demo'], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, [INSIDE_VARIABLE]: json ? 'json' : 'table' },
     });

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { labProblem } from '../../../src/cli/demo/lab.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../bundle/weir/main.js', import.meta.url));
 const problem = labProblem();
 const skip = problem === undefined ? false : `no network namespaces: ${problem}`;
 const addonSkip = existsSync(
@@ -220,7 +220,7 @@ test('after its seconds it ends by itself', { timeout: 20_000 }, async (t) => {
     const { stdin, stdout, stderr } = process;
     const log = createLog({ write: (line) => stderr.write(line), nowMilliseconds: () => performance.now() });
     const { signal } = new AbortController();
-    process.exitCode = await demo({ stdin, stdout, stderr, isTerminal: false, color: false, log, signal }, { seconds: 1 });
+    process.exitCode = await demo({ stdin, stdout, stderr, isTerminal: false, color: false, log, signal, program: '' }, { seconds: 1 });
     log.info('ended by itself');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'ignore', 'pipe'],
