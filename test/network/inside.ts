@@ -70,6 +70,16 @@ const kinds: Record<string, () => Promise<void>> = {
     });
     say({ port: bound.port });
   },
+  /** host: reads to the end of each connection, and says how many octets came from which port. */
+  async 'tcp-count'() {
+    const server = createServer((socket) => {
+      const from = socket.remotePort;
+      socket.resume().once('close', () => say({ from, received: socket.bytesRead }));
+    });
+    server.listen(0, host);
+    await once(server, 'listening');
+    say({ port: (server.address() as AddressInfo).port });
+  },
   /** host: accepts connections and never reads. */
   async 'tcp-stall'() {
     const server = createServer((socket) => {
