@@ -31,12 +31,12 @@ export function reportRights(rights: Rights | undefined, log: Logger): void {
 export function keepRightsFromChildren(mayCapture: boolean, log: Logger): void {
   const capabilities = mayCapture ? CAP_NET_RAW : 'none';
   const { ambient = [], isRoot = false } = readRights() ?? {};
-  if (!letChildrenInherit({ capabilities, bound: true }) && (isRoot || ambient.length > 0)) {
-    log.warn(
-      'the addon that takes them away is not built: the programs that Weir starts inherit its rights',
-      {
-        hint: 'npm run setup',
-      },
-    );
-  }
+  const failure = letChildrenInherit({ capabilities, bound: true });
+  if (failure === undefined || (!isRoot && ambient.length === 0)) return;
+  log.warn(
+    failure === 'not_built'
+      ? 'the addon that takes them away is not built: the programs that Weir starts inherit its rights'
+      : 'without CAP_SETPCAP root cannot keep its rights to itself: the programs that Weir starts inherit them',
+    { hint: failure === 'not_built' ? 'npm run setup' : START_UNPRIVILEGED },
+  );
 }

@@ -112,25 +112,32 @@ export interface Inheritance {
   /** What children may get; `none`, or CAP_NET_RAW, as far as this process has it. */
   readonly capabilities: 'none' | typeof CAP_NET_RAW;
   /**
-   * Also takes it out of the bounding set, which is what keeps a child of root from getting all: not to be undone.
-   * Where the process may not change that set (it is not root), there is nothing to keep from its children.
+   * Also takes all others out of the bounding set, which is what keeps a child of root from getting them: not to be
+   * undone.
    */
   readonly bound: boolean;
 }
 
 /**
  * Says what the programs that this thread starts from now on inherit. The process keeps its own capabilities.
- * @returns false where the addon is not built (it is Linux's alone): children then inherit what is ambient
+ * @returns undefined where that is so; else why they inherit more: what is ambient, and as root everything
  * @throws Error where the kernel refuses
  */
-export function letChildrenInherit({ capabilities, bound }: Inheritance, path = ADDON): boolean {
+export function letChildrenInherit(
+  { capabilities, bound }: Inheritance,
+  path = ADDON,
+): 'not_built' | 'not_bound' | undefined {
   let addon: RightsAddon;
   try {
     addon = createRequire(import.meta.url)(path) as RightsAddon;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return false;
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return 'not_built';
     throw error;
   }
-  addon.inherit(capabilities === 'none' ? 0 : 1 << CAPABILITIES.indexOf(CAP_NET_RAW), bound);
-  return true;
+  const isBounded = addon.inherit(
+    capabilities === 'none' ? 0 : 1 << CAPABILITIES.indexOf(CAP_NET_RAW),
+    bound,
+  );
+  // Only root gets what the bounding set has without a word of whoever starts the program.
+  return isBounded || readRights()?.isRoot !== true ? undefined : 'not_bound';
 }

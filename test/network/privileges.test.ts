@@ -67,7 +67,14 @@ test('root, and more rights than it takes, are said in one line', live, async (t
   t.equal(ofRoot!.length, 1);
   t.match(ofRich, [{ level: 'warn', msg: /more rights than it needs: CAP_NET_ADMIN, CAP_SYS_ADMIN;/ }]);
   t.equal(ofRich!.length, 1);
-  t.same([(await root.end()).code, (await rich.end()).code], [0, 0]);
+  // A container's root, for instance.
+  const bare = ['setpriv', '--bounding-set=-all,+net_raw'];
+  const poor = await WeirRun.startBy(bare, lab.router, SIDES, '--json');
+  t.match(
+    poor.log.find(({ level }) => level === 'warn'),
+    { msg: /^without CAP_SETPCAP root cannot keep its rights to itself/ },
+  );
+  t.same([(await root.end()).code, (await rich.end()).code, (await poor.end()).code], [0, 0, 0]);
 });
 
 test('without the capability Weir says which, and how to get it', live, async (t) => {
