@@ -115,6 +115,36 @@ test('collectors are added and taken away, and the table is kept', live, async (
   t.equal(weir.log.filter(({ msg }) => msg === 'capturing').length, 1);
 });
 
+test('the export to a collector that was added is not metered', live, async (t) => {
+  const lab = await labFor(t);
+  const host = lab.addresses.server.ipv4;
+  const port = await serve(lab.server, 'udp-echo', host);
+  const { program: collector, port: to } = await server(lab.server, 'collector', host, 0);
+  const [here, there] = ['ipfix://127.0.0.1:9', `ipfix://${host}:${to}`];
+  // The export leaves by an interface that is captured.
+  const options = { direction: 'both', 'active-timeout': 0.2, 'idle-timeout': 0.3 };
+  const { path, write } = configuration(t, { ...options, collector: [here] });
+  const weir = await WeirRun.start(lab.router, ['to-server'], '--config', path);
+  write({ ...options, collector: [here, there] });
+  weir.child.kill('SIGHUP');
+  await weir.said(READ_AGAIN);
+  await traffic(lab.client, 'udp-send', host, port, 50, 100);
+  await collector.until('records', (program) => received(program).length > 0);
+  const of = { collector: there };
+  const metrics = await weir.metricsUntil(
+    'every octet that has been sent has been captured, and ignored',
+    (m) =>
+      m.sum('weir_ignored_bytes_total', { reason: 'own_export' }) ===
+      m.sum('weir_collector_message_bytes_total', of) + 28 * m.sum('weir_collector_messages_total', of),
+  );
+  conserves(t, metrics, [here, there]);
+  t.equal((await weir.end()).code, 0);
+  await collector.end();
+  const records = received(collector).map(({ record }) => record);
+  t.equal(total(records, { destinationTransportPort: port }).packets, 50);
+  t.equal(total(records, { destinationTransportPort: to }).packets, 0, 'no record of the export');
+});
+
 test('a faulty file changes nothing', live, async (t) => {
   const lab = await labFor(t);
   const { port: to } = await server(lab.router, 'collector', '127.0.0.1', 0, 'quiet');
