@@ -1,5 +1,6 @@
 /**
- * Builds the capture addon: src/capture/native/packet_ring.c → build-native/packet_ring.node.
+ * Builds the addons, each of one C file: src/capture/native/packet_ring.c → build-native/packet_ring.node, and
+ * src/system/native/rights.c → build-native/rights.node.
  *
  *   node scripts/build-addon.mjs [--optional]
  *
@@ -16,27 +17,28 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const source = join(root, 'src/capture/native/packet_ring.c');
-const target = join(root, 'build-native/packet_ring.node');
-const stampFile = `${target}.stamp`;
+const ADDONS = ['src/capture/native/packet_ring.c', 'src/system/native/rights.c'];
 /** Node-API keeps its promise across versions; libuv's structures are promised within a major version only. */
 const stamp = `${process.arch} node-abi ${process.versions.modules} uv ${process.versions.uv}\n`;
 const compiler = process.env.CC || 'cc';
 
-const problem = build();
-if (problem !== undefined) {
-  process.stderr.write(`The capture addon was not built: ${problem}\n`);
+for (const addon of ADDONS) {
+  const problem = build(join(root, addon), join(root, 'build-native', `${basename(addon, '.c')}.node`));
+  if (problem === undefined) continue;
+  process.stderr.write(`The addon ${addon} was not built: ${problem}\n`);
   if (!process.argv.includes('--optional')) process.exitCode = 1;
+  break; // what is missing for one is missing for the others
 }
 
 /** Returns what is in the way, or undefined. */
-function build() {
+function build(source, target) {
   if (process.platform !== 'linux') return 'packet rings exist on Linux only; use --capture libpcap.';
-  if (isUpToDate()) return undefined;
+  const stampFile = `${target}.stamp`;
+  if (isUpToDate(source, target, stampFile)) return undefined;
 
   const prefix = dirname(dirname(realpathSync(process.execPath)));
   const candidates = [join(prefix, 'include/node'), '/usr/include/node'];
@@ -69,7 +71,7 @@ function build() {
   return undefined;
 }
 
-function isUpToDate() {
+function isUpToDate(source, target, stampFile) {
   if (!existsSync(target) || !existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp)
     return false;
   const built = statSync(target).mtimeMs;

@@ -73,8 +73,12 @@ export interface Export {
 
 export class Probe {
   readonly meter: Meter;
-  readonly exports: readonly Export[];
   readonly #options: ProbeOptions;
+  #exports: readonly Export[] = [];
+  /** Those that were removed and still drain. */
+  readonly #leaving = new Map<Export, Promise<void>>();
+  /** The instant that SysUptime counts from, the same for all Collectors. */
+  readonly #bootMilliseconds: number;
   #finished: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #isOut = false;
@@ -85,7 +89,7 @@ export class Probe {
 
   constructor(options: ProbeOptions) {
     this.#options = options;
-    const exporters: Exporter[] = [];
+    this.#bootMilliseconds = options.live ? options.clocks.unix() : 0;
     const { ownExport } = options;
     this.meter = new Meter(
       {
@@ -97,12 +101,12 @@ export class Probe {
       {
         record: (record: FlowRecord): void => {
           if (!this.#isOut) this.#startTransports();
-          for (let i = 0; i < exporters.length; i++) exporters[i]!.record(record);
+          const exports = this.#exports;
+          for (let i = 0; i < exports.length; i++) exports[i]!.exporter.record(record);
         },
       },
     );
-    this.exports = options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) }));
-    exporters.push(...this.exports.map(({ exporter }) => exporter));
+    this.#exports = options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) }));
     if (!options.live) {
       // Whoever stops does not wait for a way out that is congested: the source has to come to its end.
       this.meter.congestion = () => {
@@ -110,6 +114,11 @@ export class Probe {
         return room && Promise.race([room, this.#stopping]);
       };
     }
+  }
+
+  /** The ways out of now. */
+  get exports(): readonly Export[] {
+    return this.#exports;
   }
 
   /** Resolves when every source has come to its end: never, when live, but for errors. */
@@ -148,20 +157,50 @@ export class Probe {
       if (left > 0)
         await Promise.race([this.#whenOneHasRoom(), setTimeoutPromise(left, undefined, { ref: false })]);
     }
-    for (const { exporter } of this.exports) exporter.flush();
-    await this.#drain(end - LAST_WORD_MILLISECONDS - clocks.monotonic());
-    // The statistics come last: they tell of all that was sent.
-    for (const { exporter } of this.exports) exporter.sendStatistics();
-    await this.#drain(end - clocks.monotonic());
+    await this.#finish(this.#exports, end);
     clearInterval(this.#timer);
-    for (const { outlet } of this.exports) outlet.transport.stop();
+    for (const { outlet } of this.#leaving.keys()) outlet.transport.stop();
+    await Promise.all(this.#leaving.values());
   }
 
-  /** Drains every queue. A collector that is absent is waited for only as long as it is while a file is read. */
-  async #drain(withinMilliseconds: number): Promise<void> {
+  /**
+   * A way out more, while the line runs. It gets every record that leaves the table from now on, whatever the record
+   * has counted before; the records that left earlier are `before_start` in its counts.
+   */
+  addOutlet(outlet: Outlet): Export {
+    const added = { outlet, exporter: this.#makeExporter(outlet) };
+    this.#exports = [...this.#exports, added];
+    if (this.#isOut) outlet.transport.start(added.exporter);
+    return added;
+  }
+
+  /** A way out less: it gets no more records. Resolves when what it has got is sent, or the time is over. */
+  async removeOutlet(outlet: Outlet, withinMilliseconds: number): Promise<void> {
+    const removed = this.#exports.find((each) => each.outlet === outlet);
+    if (removed === undefined) throw new Error(`${outlet.name} is no way out`);
+    this.#exports = this.#exports.filter((each) => each !== removed);
+    const finished = this.#finish([removed], this.#options.clocks.monotonic() + withinMilliseconds);
+    this.#leaving.set(removed, finished);
+    await finished;
+    this.#leaving.delete(removed);
+  }
+
+  /** Sends what is there, the statistics last, and closes. @param end monotonic milliseconds */
+  async #finish(exports: readonly Export[], end: number): Promise<void> {
+    const { clocks } = this.#options;
+    for (const { exporter } of exports) exporter.flush();
+    await this.#drain(exports, end - LAST_WORD_MILLISECONDS - clocks.monotonic());
+    // They tell of all that was sent.
+    for (const { exporter } of exports) exporter.sendStatistics();
+    await this.#drain(exports, end - clocks.monotonic());
+    for (const { outlet } of exports) outlet.transport.stop();
+  }
+
+  /** Drains the queues. A collector that is absent is waited for only as long as it is while a file is read. */
+  async #drain(exports: readonly Export[], withinMilliseconds: number): Promise<void> {
     const left = Math.max(0, withinMilliseconds);
     await Promise.all(
-      this.exports.map(({ outlet: { transport } }) =>
+      exports.map(({ outlet: { transport } }) =>
         Promise.race([transport.drain(left), transport.whenBelow(1)]),
       ),
     );
@@ -176,7 +215,12 @@ export class Probe {
         ...outlet,
         fields,
         layouts: [meter.tables[0].layout, meter.tables[1].layout],
-        bootMilliseconds: live ? clocks.unix() : 0,
+        before: {
+          records: meter.records.reduce((sum, n) => sum + n, 0),
+          packets: meter.recordedPackets,
+          octets: meter.recordedOctets,
+        },
+        bootMilliseconds: this.#bootMilliseconds,
         clockMilliseconds: live ? clocks.unix : fileClock,
         refreshClockMilliseconds: live ? clocks.monotonic : fileClock,
         observed: () => {
@@ -205,7 +249,7 @@ export class Probe {
   #tick(): void {
     this.meter.expire();
     const now = this.#options.clocks.monotonic();
-    for (const { exporter } of this.exports) exporter.tick(now);
+    for (const { exporter } of this.#exports) exporter.tick(now);
   }
 
   /** The meter; where it has to know Weir's own datagrams, it learns the sockets before the first of their batch. */
@@ -241,21 +285,21 @@ export class Probe {
   #startTransports(): void {
     if (this.#isOut) return;
     this.#isOut = true;
-    for (const { outlet, exporter } of this.exports) outlet.transport.start(exporter);
+    for (const { outlet, exporter } of this.#exports) outlet.transport.start(exporter);
   }
 
   /** Resolves when no way out is congested. Files wait for it after each batch; a live source never does. */
   #whenThereIsRoom(): Promise<void> | undefined {
     if (!this.#isOut) return undefined;
     // A transport that stalls gives up waiting by itself: it must not hold up the others.
-    const waits = this.exports.flatMap(({ outlet }) => outlet.transport.whenBelow(CONGESTED_MESSAGES) ?? []);
+    const waits = this.#exports.flatMap(({ outlet }) => outlet.transport.whenBelow(CONGESTED_MESSAGES) ?? []);
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
 
   /** Resolves when at least one way out is not congested. */
   #whenOneHasRoom(): Promise<void> | undefined {
     const waits: Promise<void>[] = [];
-    for (const { outlet } of this.exports) {
+    for (const { outlet } of this.#exports) {
       const wait = outlet.transport.whenBelow(CONGESTED_MESSAGES);
       if (wait === undefined) return undefined;
       waits.push(wait);

@@ -5,7 +5,7 @@
  * libpcap's language (pcap-filter(7)), which tcpdump compiles. Jumps are relative and forward, so the first part is
  * simply put in front of the second. The program returns how many octets to capture.
  */
-import { execFile } from 'node:child_process';
+import { runProgram } from '../system/program.ts';
 import { LinkType } from './packet-source.ts';
 
 /** One instruction (struct sock_filter): jt and jf are how many instructions to skip, k is unsigned. */
@@ -37,6 +37,9 @@ const DIRECTIONS: Record<Direction, FilterProgram> = {
   ],
   both: [],
 };
+
+/** A filter of any sense compiles in milliseconds. */
+const COMPILE_WITHIN_MILLISECONDS = 10_000;
 
 /** Lets nothing in. */
 export const DROP_ALL: Uint8Array = encodeProgram([[RETURN, 0, 0, 0]]);
@@ -75,33 +78,30 @@ function encodeProgram(program: FilterProgram): Uint8Array {
  * with one of these words is compiled for `interfaceName` (which must be up, and open to this process, at that
  * moment), any other for the link type alone. Tags within the outer one stay in the frame: `vlan 5 and vlan 7`.
  */
-export function compileFilter(
+export async function compileFilter(
   expression: string,
   on: { readonly interfaceName: string; readonly linkType: number },
 ): Promise<FilterProgram> {
-  const live = /\b(vlan|inbound|outbound)\b/.test(expression);
-  const target = live
+  const target = opensInterface(expression)
     ? ['-i', on.interfaceName, '-p']
     : ['-y', on.linkType === LinkType.RAW ? 'RAW' : 'EN10MB'];
-  return new Promise((resolve, reject) => {
-    // `--`: an expression that begins with a dash is no option.
-    execFile('tcpdump', [...target, '-ddd', '--', expression], (error, stdout, stderr) => {
-      if (error === null) {
-        resolve(parseProgram(stdout));
-      } else if (error.code === 'ENOENT') {
-        reject(
-          new Error(
-            'A filter is compiled with tcpdump, which is not installed (Debian: apt-get install tcpdump).',
-          ),
-        );
-      } else {
-        const words = stderr.trim().replaceAll(/^tcpdump: /gm, '') || error.message;
-        reject(
-          new Error(`The filter '${expression}' does not compile: ${words} (its language: man pcap-filter).`),
-        );
-      }
-    });
-  });
+  // `--`: an expression that begins with a dash is no option.
+  const args = [...target, '-ddd', '--', expression];
+  const outcome = await runProgram('tcpdump', args, COMPILE_WITHIN_MILLISECONDS);
+  if (outcome === undefined) {
+    throw new Error(
+      'A filter is compiled with tcpdump, which is not installed (Debian: apt-get install tcpdump).',
+    );
+  }
+  const { code, stdout, stderr } = outcome;
+  if (code === 0) return parseProgram(stdout);
+  const words = stderr.trim().replaceAll(/^tcpdump: /gm, '') || `tcpdump ended with ${code}`;
+  throw new Error(`The filter '${expression}' does not compile: ${words} (its language: man pcap-filter).`);
+}
+
+/** Whether tcpdump has to open the interface to compile the expression, which takes CAP_NET_RAW. */
+export function opensInterface(expression: string): boolean {
+  return /\b(vlan|inbound|outbound)\b/.test(expression);
 }
 
 /** Reads what `tcpdump -ddd` prints: the number of instructions, then one a line, as four decimal numbers. */

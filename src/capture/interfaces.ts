@@ -1,5 +1,6 @@
 /** The kernel's network interfaces as sysfs shows them (Linux), and the words for when one cannot be captured. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { START_UNPRIVILEGED } from '../system/rights.ts';
 import { LinkType } from './packet-source.ts';
 
 const FOLDER = '/sys/class/net';
@@ -70,8 +71,7 @@ export function noSuchInterface(name: string, names = interfaceNames()): Error {
 export function notPermitted(name: string, cause?: unknown): Error {
   return new Error(
     `Not permitted to capture on ${name}: that needs the capability CAP_NET_RAW. Run Weir as root (sudo weir …), ` +
-      'or in a systemd unit with AmbientCapabilities=CAP_NET_RAW, or as another user with: sudo setpriv ' +
-      '--reuid=USER --regid=GROUP --clear-groups --inh-caps=+net_raw --ambient-caps=+net_raw weir …',
+      `or in a systemd unit with AmbientCapabilities=CAP_NET_RAW, or as another user with: ${START_UNPRIVILEGED}`,
     { cause },
   );
 }

@@ -24,7 +24,7 @@ export const COMMANDS = {
     description:
       'Captures what the interfaces receive, meters it into flows, and exports these to every collector until SIGTERM ' +
       'or SIGINT. Without a collector it shows the flows: a live table, or JSON lines where standard output is no ' +
-      'terminal.',
+      'terminal. SIGHUP reads the --config file again: collectors are added and taken away, the flows are kept.',
     options: ['run'],
     examples: [
       ['weir run -i eth0', 'watch the flows that come in on eth0'],
@@ -93,7 +93,7 @@ export const COMMANDS = {
     json: 'Write the configuration as one JSON document',
     examples: [
       ['weir config --config /etc/weir.yaml', 'what is in force'],
-      ['weir config check /etc/weir.yaml', 'before a restart'],
+      ['weir config check /etc/weir.yaml', 'before a reload'],
     ],
   },
 } as const satisfies Record<string, Command>;

@@ -22,6 +22,11 @@ export interface CommandContext {
   readonly log: Log;
   /** Aborted at the first SIGINT, SIGTERM or SIGHUP, and when nobody reads standard output any more. */
   readonly signal: AbortSignal;
+  /**
+   * From now on SIGHUP calls this instead of ending the command; the terminal's own hanging up still ends it. `later`:
+   * a SIGHUP that comes before there is something to call is kept until there is.
+   */
+  readonly onReload?: ((reload: (() => void) | 'later') => void) | undefined;
   /** Of the package. */
   readonly version: string;
   /** Path of the program itself, for a child that is the same program. */

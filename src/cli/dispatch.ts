@@ -1,11 +1,13 @@
 /** From parsed arguments to the command. Each command is loaded when it is asked for, so that the others cost nothing. */
-import { type EffectiveConfig, type Flags, loadConfig } from '../config/load.ts';
+import { type EffectiveConfig, type Flags, type Loaded, loadConfig } from '../config/load.ts';
 import { OPTIONS } from '../config/schema.ts';
 import type { ParsedArguments } from './arguments.ts';
 import { COMMANDS } from './commands.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
 import { machineInterfaces } from './interfaces.ts';
+
+const NO_INTERFACE = 'interface: none is given; weir run needs at least one';
 
 /**
  * Runs the command and resolves to the exit code.
@@ -30,21 +32,25 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
       throw usage(mistakes, 'weir --help lists the commands');
 
     case 'run': {
+      // Flags alone cannot change.
+      const canReload = flags.has('config');
+      if (canReload) context.onReload?.('later');
       mistakes.push(...unexpected(positionals, 'an interface goes behind -i'));
-      const config = configure(flags, mistakes, command);
+      const config = configure(loadConfig(flags), mistakes, command);
       if (config.interfaces.length === 0) {
         const names = machineInterfaces().map(({ name }) => name);
-        throw new UserError('interface: none is given; weir run needs at least one', {
+        throw new UserError(NO_INTERFACE, {
           hint: `this machine has ${names.join(', ')}: weir run -i ${names[0] ?? 'eth0'}`,
           exitCode: EXIT_USAGE,
         });
       }
-      return (await import('./run.ts')).run(context, config);
+      const load = () => loadRun(flags);
+      return (await import('./run.ts')).run(context, config, canReload ? load : undefined);
     }
     case 'read': {
       if (first === undefined)
         mistakes.push('FILE is missing: weir read needs at least one, or - for standard input');
-      const config = configure(flags, mistakes, command);
+      const config = configure(loadConfig(flags), mistakes, command);
       return (await import('./read.ts')).read(context, config, [...positionals]);
     }
     case 'config': {
@@ -61,11 +67,8 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
       mistakes.push(...unexpected(positionals, 'the only one is check FILE'));
       mistakes.push(...badSwitches(new Map([...flags].filter(([property]) => property === 'json'))));
       // Here --json is how to show the configuration, not a part of it.
-      const config = configure(
-        new Map([...flags].filter(([property]) => property !== 'json')),
-        mistakes,
-        command,
-      );
+      const shown = new Map([...flags].filter(([property]) => property !== 'json'));
+      const config = configure(loadConfig(shown), mistakes, command);
       return (await import('./config.ts')).showConfig(context, config, isJson);
     }
     case 'listen': {
@@ -101,11 +104,16 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
 }
 
 /** The effective configuration. @throws UserError with the mistakes so far and those of the configuration */
-function configure(flags: Flags, mistakes: readonly string[], command: string): EffectiveConfig {
-  const loaded = loadConfig(flags);
+function configure(loaded: Loaded, mistakes: readonly string[], command: string): EffectiveConfig {
   const all = [...mistakes, ...loaded.mistakes];
   if (loaded.config === undefined || all.length > 0) throw usage(all, hintFor(command));
   return loaded.config;
+}
+
+/** The configuration of `weir run`, which needs an interface, as it is now. */
+function loadRun(flags: Flags): Loaded {
+  const loaded = loadConfig(flags);
+  return loaded.config?.interfaces.length === 0 ? { config: undefined, mistakes: [NO_INTERFACE] } : loaded;
 }
 
 function usage(mistakes: readonly string[], hint: string): UserError {

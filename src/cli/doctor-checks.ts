@@ -1,6 +1,7 @@
 /** The checks of `weir doctor`. A `fail` keeps `weir run` from capturing with the ring; a `warn` takes a part away. */
 import { OPTIONS } from '../config/schema.ts';
 import { endpointOrOff } from '../config/value-types.ts';
+import { CAP_NET_RAW, excessRights, readRights, START_UNPRIVILEGED } from '../system/rights.ts';
 import type { Machine } from './machine.ts';
 
 export type Status = 'ok' | 'info' | 'warn' | 'fail';
@@ -18,8 +19,6 @@ export interface Check {
 }
 
 const LEAST_NODE = [20, 19] as const;
-/** Bit of CAP_NET_RAW in the capability sets (linux/capability.h). */
-const CAP_NET_RAW = 13n;
 /** What `weir listen` and bursts of datagrams like to have room for, in octets. */
 const GENEROUS_BUFFER = 4_194_304;
 
@@ -63,12 +62,21 @@ export const CHECKS: readonly Check[] = [
     name: 'CAP_NET_RAW',
     async find({ platform, read }) {
       if (platform !== 'linux') return info('a capability of Linux only');
-      if (holdsNetRaw(read('/proc/self/status'))) return ok('held');
+      const rights = readRights(read('/proc/self/status'));
+      if (rights?.effective.includes(CAP_NET_RAW) === true) {
+        if (rights.isRoot) {
+          const reason = 'held, as root, which has more than Weir needs';
+          return [{ status: 'info', reason, mend: START_UNPRIVILEGED }];
+        }
+        const excess = excessRights(rights);
+        if (excess.length === 0) return ok('held, and nothing else');
+        return warn(`held, and more than Weir needs: ${excess.join(', ')}`, START_UNPRIVILEGED);
+      }
       // Never setcap on the node binary: every script on the machine would get it.
       return fail(
         'not held: no packet socket can be opened',
         'sudo weir …; as a service: AmbientCapabilities=CAP_NET_RAW in its systemd unit; or, as a user of your own: ' +
-          'sudo setpriv --reuid=USER --regid=GROUP --clear-groups --inh-caps=+net_raw --ambient-caps=+net_raw weir …',
+          START_UNPRIVILEGED,
       );
     },
   },
@@ -194,8 +202,7 @@ export const CHECKS: readonly Check[] = [
 
 /** @param status the text of /proc/self/status */
 function holdsNetRaw(status = ''): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
-  return ((BigInt(`0x${effective}`) >> CAP_NET_RAW) & 1n) === 1n;
+  return readRights(status)?.effective.includes(CAP_NET_RAW) === true;
 }
 
 /** The interfaces that are up, and the offloads that change what a capture sees. */

@@ -2,6 +2,7 @@
 import type { CommandContext } from './context.ts';
 import { CHECKS, type Finding, type Status } from './doctor-checks.ts';
 import { EXIT_FAILED, EXIT_OK } from './errors.ts';
+import { withoutControls } from './format.ts';
 import { type Machine, thisMachine } from './machine.ts';
 
 /** Runs every check and writes the list. Resolves to the exit code: 0 where `weir run` can capture with the ring. */
@@ -35,8 +36,8 @@ function checklist(
     color ? `\u001b[${COLORS[status]}m${text}\u001b[0m` : text;
   const lines: string[] = [];
   for (const { name, status, reason, mend } of findings) {
-    lines.push(`${paint(status, status.padEnd(4))}  ${name.padEnd(width)}  ${reason}`);
-    if (mend !== undefined) lines.push(`${' '.repeat(6 + width)}  to mend: ${mend}`);
+    lines.push(`${paint(status, status.padEnd(4))}  ${name.padEnd(width)}  ${withoutControls(reason)}`);
+    if (mend !== undefined) lines.push(`${' '.repeat(6 + width)}  to mend: ${withoutControls(mend)}`);
   }
   const failed = findings.filter(({ status }) => status === 'fail').map(({ name }) => name);
   lines.push(

@@ -13,6 +13,7 @@ import {
   flowEndReasonText,
   octets,
   packetRate,
+  printable,
   style,
   timeOfDay,
   truncate,
@@ -102,7 +103,7 @@ export class FlowTableView implements Repainted {
     this.#rowsAbove = options.rowsAbove ?? 0;
     this.#style = style(options.color);
     const name = options.interfaceName ?? (() => undefined);
-    const interfaceText = (index: number) => (index === 0 ? '' : (name(index) ?? String(index)));
+    const interfaceText = (index: number) => (index === 0 ? '' : printable(name(index) ?? String(index)));
     this.#columns = [
       { title: 'PROTO', align: 'left', width: 5, cell: (row) => row.label.protocol },
       { title: 'SOURCE', align: 'left', width: 'flexible', cell: (row) => row.label.source },

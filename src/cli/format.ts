@@ -188,6 +188,14 @@ export function printable(text: string): string {
   });
 }
 
+/**
+ * A sentence that may stand on a terminal: as {@link printable}, but of other characters only those are written out
+ * that a terminal obeys. A line feed and a tab stay.
+ */
+export function withoutControls(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, printable);
+}
+
 /** The text, cut to the width with `…` as its last column where it is longer. */
 export function truncate(text: string, width: number): string {
   if (text.length <= width) return text;

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
+import { withoutControls } from './format.ts';
 import type { Logger } from './logger.ts';
 
 /** What redraws itself in place on the terminal that the log goes to: a progress bar, a live table. */
@@ -64,7 +65,7 @@ export function createLog(options: LogOptions): Log {
   const destination: DestinationStream = {
     write(line) {
       repainted?.clear();
-      write(pretty === undefined ? line : pretty(line));
+      write(pretty === undefined ? line : pretty(harmless(line)));
       repainted?.redraw();
     },
   };
@@ -120,6 +121,13 @@ export function createLog(options: LogOptions): Log {
       }
     },
   };
+}
+
+/** What others have named, an interface or a collector, must not move the cursor or clear the screen. */
+function harmless(line: string): object {
+  return JSON.parse(line, (_, value) =>
+    typeof value === 'string' ? withoutControls(value) : value,
+  ) as object;
 }
 
 function loggerOf(emit: (level: Level, message: string, fields: object) => void): Logger {

@@ -1,5 +1,4 @@
 /** What `weir doctor` asks of the machine that it runs on. */
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -7,6 +6,7 @@ import { endianness } from 'node:os';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { RingSource } from '../capture/ring.ts';
+import { runProgram } from '../system/program.ts';
 import { type MachineInterface, machineInterfaces } from './interfaces.ts';
 
 export interface Machine {
@@ -30,6 +30,8 @@ export interface Machine {
   listen(host: string, port: number): Promise<void>;
 }
 
+const PROGRAM_WITHIN_MILLISECONDS = 5000;
+
 /** The machine that this process runs on. */
 export function thisMachine(): Machine {
   return {
@@ -47,14 +49,7 @@ export function thisMachine(): Machine {
         return undefined;
       }
     },
-    run: (program, args) =>
-      new Promise((resolve) => {
-        execFile(program, args, { timeout: 5000 }, (error, stdout) => {
-          if (error?.code === 'ENOENT') resolve(undefined);
-          else
-            resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout });
-        });
-      }),
+    run: (program, args) => runProgram(program, args, PROGRAM_WITHIN_MILLISECONDS),
     openRing,
     async loadLibpcap() {
       createRequire(import.meta.url)('cap');

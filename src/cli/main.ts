@@ -3,14 +3,17 @@
  * The program `weir`. Only this file touches the process: arguments, environment, signals, streams, exit code.
  * Exit codes: 0 fine, 1 failed, 2 a mistake in flags, arguments or configuration; 128 + n: ended by a second signal n.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { lookForProgramsIn } from '../system/program.ts';
+import { letChildrenInherit } from '../system/rights.ts';
 import { parseArguments } from './arguments.ts';
 import type { CommandContext } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
+import { withoutControls } from './format.ts';
 import { createLog } from './log.ts';
 import { wantsColor } from './terminal.ts';
 
@@ -21,11 +24,14 @@ const UNREAD_GRACE_MILLISECONDS = 300;
 const HELP_COLUMNS = 110;
 
 const { stdout, stderr, env } = process;
-const { WEIR_DEBUG: debug } = env;
+const { WEIR_DEBUG: debug, PATH } = env;
 const isDebug = debug === '1';
 const isTerminalLog = stderr.isTTY === true;
 const stopping = new AbortController();
 let isUnread = false;
+const hadTerminal = hasTerminal();
+let reload: (() => void) | 'later' | undefined;
+let isReloadWanted = false;
 
 const log = createLog({
   write: (line) => stderr.write(line),
@@ -45,6 +51,10 @@ const context: CommandContext = {
   color: wantsColor(env, stdout.isTTY === true),
   log,
   signal: stopping.signal,
+  onReload: (act) => {
+    reload = act;
+    if (isReloadWanted) reloadNow();
+  },
   version: version(),
   program: fileURLToPath(import.meta.url),
 };
@@ -55,6 +65,8 @@ process.on('uncaughtException', (error) => {
   process.exit(report(error));
 });
 try {
+  if (PATH !== undefined) lookForProgramsIn(PATH);
+  letChildrenInherit({ capabilities: 'none', bound: false });
   const columns = Math.min(stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS);
   endWith(await dispatch(parseArguments(process.argv.slice(2), version(), columns), context));
 } catch (error) {
@@ -64,6 +76,11 @@ try {
   endWith(code);
 }
 log.flush();
+if (hadTerminal && stopping.signal.reason === 'SIGHUP' && !hasTerminal()) {
+  // Node.js aborts at exit where it cannot set its terminal back. All is done: end as the signal would have it.
+  process.removeAllListeners('SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
+}
 if (stopping.signal.aborted) {
   // Output that nobody reads must not keep a program that was asked to end.
   setTimeout(() => process.exit(), UNREAD_GRACE_MILLISECONDS).unref();
@@ -74,7 +91,7 @@ function endWith(code: number): void {
   process.exitCode = isUnread ? EXIT_OK : code;
 }
 
-/** The first signal asks the command to end; the second ends it. */
+/** The first signal asks the command to end; the second ends it. A command may take SIGHUP as a wish to reload. */
 function stopAtSignals(): void {
   for (const [signal, number] of [
     ['SIGHUP', 1],
@@ -83,8 +100,24 @@ function stopAtSignals(): void {
   ] as const) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(128 + number);
+      if (signal === 'SIGHUP' && reload !== undefined && hasTerminal() === hadTerminal) return reloadNow();
       stopping.abort(signal);
     });
+  }
+}
+
+function reloadNow(): void {
+  isReloadWanted = reload === 'later';
+  if (typeof reload === 'function') reload();
+}
+
+/** Whether there is a terminal that could hang up. It sends SIGHUP, too, and is then no longer to be had. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false; // ENXIO, EIO: none, or no longer; ENOENT: none on this system
   }
 }
 
@@ -114,7 +147,8 @@ function report(error: unknown): number {
   if (error instanceof UserError) {
     if (error.exitCode === EXIT_USAGE || isTerminalLog) {
       const lines = error.message.split('\n').map((line) => `weir: ${line}\n`);
-      stderr.write(lines.join('') + (error.hint === undefined ? '' : `hint: ${error.hint}\n`));
+      const hint = error.hint === undefined ? '' : `hint: ${error.hint}\n`;
+      stderr.write(withoutControls(lines.join('') + hint));
     } else {
       log.error(error.message, error.hint === undefined ? {} : { hint: error.hint });
     }

@@ -7,13 +7,15 @@ import { FLOW_END_REASON_NAMES } from '../flow/meter.ts';
 import { LoopLag } from '../metrics/loop-lag.ts';
 import { buildRegistry } from '../metrics/registry.ts';
 import { MetricsServer } from '../metrics/server.ts';
-import type { CaptureMetrics, CollectorMetrics, MeterMetrics } from '../metrics/sources.ts';
+import type { CaptureMetrics, CollectorMetrics, MeterMetrics, RunMetrics } from '../metrics/sources.ts';
 import type { Probe } from '../probe.ts';
 import type { CollectorOutlet } from './outlets.ts';
 
 export interface RunningMetrics {
   /** Where Prometheus scrapes. */
   readonly url: string;
+  /** The collectors are these now. */
+  follow(outlets: readonly CollectorOutlet[]): void;
   stop(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export async function startMetrics(
   probe: Probe,
   outlets: readonly CollectorOutlet[],
   version: string,
+  run: RunMetrics,
 ): Promise<RunningMetrics | undefined> {
   if (endpoint === undefined) return undefined;
   const captures = sources.map((source, i) => captureMetrics(interfaces[i]!, source));
@@ -37,6 +40,7 @@ export async function startMetrics(
     captures,
     meter: meterMetrics(probe),
     collectors,
+    run,
     program: {
       version,
       nodeVersion: process.version,
@@ -58,6 +62,9 @@ export async function startMetrics(
   const host = bound.address.includes(':') ? `[${bound.address}]` : bound.address;
   return {
     url: `http://${host}:${bound.port}/metrics`,
+    follow(now) {
+      collectors.splice(0, collectors.length, ...now.map((outlet) => collectorMetrics(outlet, probe)));
+    },
     async stop() {
       loopLag.stop();
       await server.stop();

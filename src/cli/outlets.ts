@@ -27,12 +27,13 @@ export interface CollectorOutlet extends Outlet {
 }
 
 export function collectorOutlets(config: EffectiveConfig, log: Log): CollectorOutlet[] {
-  // A whole table that expires at once fits a queue: no message holds fewer records than this, but at small MTUs.
-  const maxQueuedMessages = SPARE_MESSAGES + Math.ceil(config.maxFlows / FEWEST_RECORDS);
-  return config.collectors.map((collector) => collectorOutlet(collector, maxQueuedMessages, log));
+  return config.collectors.map((collector) => collectorOutlet(collector, config.maxFlows, log));
 }
 
-function collectorOutlet(collector: CollectorConfig, maxQueuedMessages: number, log: Log): CollectorOutlet {
+/** @param maxFlows the table's limit, from which the queue's follows */
+export function collectorOutlet(collector: CollectorConfig, maxFlows: number, log: Log): CollectorOutlet {
+  // A whole table that expires at once fits a queue: no message holds fewer records than this, but at small MTUs.
+  const maxQueuedMessages = SPARE_MESSAGES + Math.ceil(maxFlows / FEWEST_RECORDS);
   const { url, protocol, host, port, source, mtu } = collector;
   const onEvent = (event: TransportEvent): void => {
     const logger = log.rateLimited(`${url} ${event.kind}`, LOG_INTERVAL_SECONDS);

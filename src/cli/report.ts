@@ -1,7 +1,7 @@
 /** The totals that end a run, in the log: what was captured, and what became of it. */
 
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
-import type { Probe } from '../probe.ts';
+import type { Export, Probe } from '../probe.ts';
 import type { Logger } from './logger.ts';
 
 /** Says the totals. @returns records that a collector should have got and did not */
@@ -27,29 +27,34 @@ export function reportTotals(probe: Probe, log: Logger): number {
         '(113, 276) and BSD loopback (0, 108)',
     );
   }
-  let lost = 0;
-  for (const { outlet, exporter } of probe.exports) {
-    if (outlet.name === 'local') continue;
-    const notSent = [...exporter.notSent].filter(([, counts]) => counts.records > 0);
-    const totals = {
-      collector: outlet.name,
-      records: exporter.sent.records,
-      messages: exporter.messagesSent,
-    };
-    if (notSent.length === 0) {
-      log.info('exported', totals);
-      continue;
-    }
-    // What a format cannot carry was said once, and is no failure of this run.
-    lost += notSent.reduce(
-      (sum, [reason, { records }]) => sum + (reason === 'not_representable' ? 0 : records),
-      0,
-    );
-    log.warn('exported, but not everything was sent', {
-      ...totals,
-      notSentRecords: Object.fromEntries(notSent.map(([reason, { records }]) => [reason, records])),
-      notSentOctets: notSent.reduce((sum, [, { octets }]) => sum + octets, 0),
-    });
+  return probe.exports.reduce((lost, each) => lost + reportExport(each, log), 0);
+}
+
+/** Says what a collector has got. @returns records that it should have got and did not */
+export function reportExport({ outlet, exporter }: Export, log: Logger): number {
+  if (outlet.name === 'local') return 0;
+  const notSent = [...exporter.notSent].filter(
+    ([reason, counts]) => counts.records > 0 && reason !== 'before_start',
+  );
+  const before = exporter.notSent.get('before_start')!.records;
+  const totals = {
+    collector: outlet.name,
+    records: exporter.sent.records,
+    messages: exporter.messagesSent,
+    ...(before === 0 ? {} : { recordsBeforeStart: before }),
+  };
+  if (notSent.length === 0) {
+    log.info('exported', totals);
+    return 0;
   }
-  return lost;
+  log.warn('exported, but not everything was sent', {
+    ...totals,
+    notSentRecords: Object.fromEntries(notSent.map(([reason, { records }]) => [reason, records])),
+    notSentOctets: notSent.reduce((sum, [, { octets }]) => sum + octets, 0),
+  });
+  // What a format cannot carry was said once, and is no failure of this run.
+  return notSent.reduce(
+    (sum, [reason, { records }]) => sum + (reason === 'not_representable' ? 0 : records),
+    0,
+  );
 }

@@ -1,61 +1,95 @@
 /** `weir run`: capture, meter and export until SIGTERM or SIGINT. */
 
 import { randomBytes } from 'node:crypto';
+import { opensInterface } from '../capture/filter.ts';
 import type { PacketSource } from '../capture/packet-source.ts';
-import type { EffectiveConfig } from '../config/load.ts';
+import type { EffectiveConfig, Loaded } from '../config/load.ts';
 import { type Outlet, Probe } from '../probe.ts';
+import { readRights } from '../system/rights.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, UserError } from './errors.ts';
 import { FlowTableView } from './flow-table-view.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
+import type { Log } from './log.ts';
 import { type RunningMetrics, startMetrics } from './metrics.ts';
-import { type CollectorOutlet, collectorOutlets } from './outlets.ts';
+import { type CollectorOutlet, collectorOutlet } from './outlets.ts';
 import { OwnExport } from './own-export.ts';
+import { type Collectors, collectorKey, Reloader } from './reload.ts';
 import { reportTotals } from './report.ts';
+import { keepRightsFromChildren, reportRights } from './rights-report.ts';
 import { probeSettings } from './settings.ts';
 import { liveSources } from './sources.ts';
+import { StateFile, type UncleanEnd } from './state-file.ts';
 
 /** From SIGTERM to the end, with every flow exported and every queue drained. */
 const STOP_WITHIN_MILLISECONDS = 4200;
+const STATE_LOG_SECONDS = 60;
 
-/** Resolves to the exit code: 1 if the capture failed. */
-export async function run(context: CommandContext, config: EffectiveConfig): Promise<number> {
+/**
+ * Resolves to the exit code: 1 if the capture failed.
+ * @param load reads the configuration again, at SIGHUP; undefined: there is no file, and SIGHUP ends the command
+ */
+export async function run(
+  context: CommandContext,
+  config: EffectiveConfig,
+  load?: (() => Loaded) | undefined,
+): Promise<number> {
   const { log, signal } = context;
+  reportRights(readRights(), log);
+  const filterOpens = config.filter !== undefined && opensInterface(config.filter);
+  keepRightsFromChildren(filterOpens, log);
   const sources = await liveSources(config, log);
-  const collectors = collectorOutlets(config, log);
-  const { outlets, view, lines } = localView(context, config, sources, collectors);
+  if (filterOpens) keepRightsFromChildren(false, log);
+  const collectors: Collectors = new Map(
+    config.collectors.map((each) => [collectorKey(each), collectorOutlet(each, config.maxFlows, log)]),
+  );
+  const { outlets, view, lines } = localView(context, config, sources, [...collectors.values()]);
 
   let failures = 0;
-  const probe = new Probe({
+  const probe: Probe = new Probe({
     ...probeSettings(config, randomBytes(8)),
     sources,
     live: true,
-    outlets: [...collectors, ...outlets],
+    outlets: [...collectors.values(), ...outlets],
     clocks: { unix: Date.now, monotonic: () => performance.now() },
-    ownExport: ownExport(config, collectors),
+    ownExport: ownExport(config, () => [...collectors.values(), ...reloader.leaving]),
     onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
     onSourceError(error) {
       failures++;
       log.error(error instanceof Error ? error.message : String(error));
     },
   });
-
+  const state = stateFile(config.state, probe, log);
   let metrics: RunningMetrics | undefined;
+  const reloader = new Reloader({
+    config,
+    load: load ?? (() => ({ config, mistakes: [] })),
+    probe,
+    collectors,
+    log,
+    onChange: () => metrics?.follow([...collectors.values()]),
+  });
+
   try {
+    const unclean = state?.begin();
+    if (unclean !== undefined) reportUncleanEnd(unclean, log);
     metrics = await startMetrics(
       config.metrics,
       config.interfaces,
       sources,
       probe,
-      collectors,
+      [...collectors.values()],
       context.version,
+      { reloads: reloader.counters, ...(state !== undefined && { unclean: unclean ?? null }) },
     );
     await probe.start();
   } catch (error) {
     await metrics?.stop();
     await probe.stop(0);
+    state?.end();
     throw new UserError(error instanceof Error ? error.message : String(error));
   }
+  if (load !== undefined) context.onReload?.(() => reloader.reload());
   log.info('capturing', {
     interfaces: config.interfaces,
     direction: config.direction,
@@ -75,11 +109,44 @@ export async function run(context: CommandContext, config: EffectiveConfig): Pro
   log.repaint(undefined);
   view?.stop();
   await metrics?.stop();
+  state?.end();
   if (lines !== undefined && lines.dropped > 0) {
     log.warn('standard output was read too slowly', { recordsNotWritten: lines.dropped });
   }
   reportTotals(probe, log);
   return failures > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/** @param path undefined: none is kept */
+function stateFile(path: string | undefined, probe: Probe, log: Log): StateFile | undefined {
+  if (path === undefined) return undefined;
+  const { meter } = probe;
+  return new StateFile({
+    path,
+    clock: Date.now,
+    held: () => ({
+      flows: meter.flows,
+      packets: meter.meteredPackets - meter.recordedPackets,
+      octets: meter.meteredOctets - meter.recordedOctets,
+      queuedRecords: probe.exports.reduce((sum, { exporter }) => sum + exporter.queued.records, 0),
+    }),
+    onError: (error) =>
+      log.rateLimited('state', STATE_LOG_SECONDS).warn(`the state file cannot be written: ${String(error)}`),
+  });
+}
+
+function reportUncleanEnd({ last }: UncleanEnd, log: Log): void {
+  if (last === undefined) {
+    log.warn('the last run did not end cleanly; its state file says no more');
+    return;
+  }
+  log.warn(`the last run did not end cleanly: it was last alive at ${last.aliveAt}`, {
+    startedAt: last.startedAt,
+    flowsInTable: last.flows,
+    packetsInTable: last.packets,
+    octetsInTable: last.octets,
+    recordsQueued: last.queuedRecords,
+  });
 }
 
 /** What standard output shows: nothing, JSON lines, or a live table. */
@@ -103,7 +170,10 @@ function localView(
 }
 
 /** A router that counts what comes in never sees its own datagrams; on the way out, and on loopback, it does. */
-function ownExport(config: EffectiveConfig, collectors: readonly CollectorOutlet[]): OwnExport | undefined {
+function ownExport(
+  config: EffectiveConfig,
+  collectors: () => readonly CollectorOutlet[],
+): OwnExport | undefined {
   if (config.direction === 'ingress' && !config.interfaces.includes('lo')) return undefined;
-  return new OwnExport(() => collectors.flatMap(({ transport }) => transport.endpoints ?? []));
+  return new OwnExport(() => collectors().flatMap(({ transport }) => transport.endpoints ?? []));
 }

@@ -156,6 +156,13 @@ export const OPTIONS = {
     commands: RUN,
     help: 'ADDRESS:PORT for Prometheus, /healthz and /readyz; or off',
   },
+  state: {
+    name: 'state',
+    type: string,
+    group: 'General',
+    commands: RUN,
+    help: 'File that is there while Weir runs: by it a start knows how the last run ended',
+  },
   json: {
     name: 'json',
     type: boolean,

@@ -45,6 +45,8 @@ export interface ExporterOptions {
   /** Octets of tcpControlBits in v9 and IPFIX. */
   readonly tcpControlBitsOctets: 1 | 2;
   readonly layouts: readonly [ipv4: FlowLayout, ipv6: FlowLayout];
+  /** What the Metering Process had handed on before this exporter was there. */
+  readonly before?: Readonly<RecordCounts> | undefined;
   /** The instant that v5's and v9's SysUptime counts from, Unix ms; 0 for files, whose records may be older. */
   readonly bootMilliseconds: number;
   /** Unix time for message headers: of today, or a file's own (its greatest packet time). */
@@ -89,7 +91,10 @@ class PooledMessage implements Message {
 }
 
 export class Exporter implements RecordReceiver, Session<Message> {
-  /** Flow Records taken in, those that have left, and those that never will, by reason. Octets are IP octets. */
+  /**
+   * Flow Records of the Metering Process, those that have left, and those that never will, by reason. Octets are IP
+   * octets. Those that came before this exporter count as well: so the identity holds for a Collector added later.
+   */
   readonly accepted = zero();
   readonly sent = zero();
   readonly notSent: ReadonlyMap<NotSentReason, RecordCounts> = new Map(
@@ -120,6 +125,8 @@ export class Exporter implements RecordReceiver, Session<Message> {
     this.#options = options;
     this.#transport = transport;
     this.protocol = options.protocol;
+    Object.assign(this.accepted, options.before);
+    Object.assign(this.notSent.get('before_start')!, options.before);
     this.#format = this.#makeFormat();
     this.#open = this.#take();
   }
@@ -275,7 +282,8 @@ export class Exporter implements RecordReceiver, Session<Message> {
 
   #controlData(): ControlData {
     let [records, packets, octets] = [0, 0, 0];
-    for (const lost of this.notSent.values()) {
+    for (const [reason, lost] of this.notSent) {
+      if (reason === 'before_start') continue; // never meant for this Collector
       records += lost.records;
       packets += lost.packets;
       octets += lost.octets;

@@ -24,6 +24,7 @@ export const NOT_SENT_REASONS = [
   'shutdown', //          still queued when the time to drain at shutdown was over
   'not_representable', // the format cannot carry the record (IPv6 in NetFlow v5)
   'other', //             any other error of the kernel; the log names it
+  'before_start', //      ended before the collector was added; no loss, but a term of the identity
 ] as const;
 export type NotSentReason = (typeof NOT_SENT_REASONS)[number];
 

@@ -58,7 +58,7 @@ export function collectorMetrics({ collectors }: MetricSources): Definition[] {
       {
         kind: 'counter',
         name: `weir_collector_not_sent_${unit}_total`,
-        help: `${words} lost on the way to the collector, by reason.`,
+        help: `${words} not sent to the collector, by reason; before_start: before it was added, which is no loss.`,
         labels: ['collector', 'reason'],
         read: (sample) => {
           for (const { url, notSent } of collectors) {

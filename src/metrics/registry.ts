@@ -11,6 +11,7 @@ import { collectorMetrics } from './collector-metrics.ts';
 import type { Definition } from './definition.ts';
 import { captureMetrics, meterMetrics } from './line-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
+import { runMetrics } from './run-metrics.ts';
 import type { MetricSources } from './sources.ts';
 
 /** A registry whose `metrics()` reads the sources. */
@@ -20,6 +21,7 @@ export function buildRegistry(sources: MetricSources): Registry {
     ...captureMetrics(sources),
     ...meterMetrics(sources),
     ...collectorMetrics(sources),
+    ...runMetrics(sources),
     ...processMetrics(sources),
   ]) {
     add(registry, definition);
@@ -41,7 +43,10 @@ function add(registry: Registry, { kind, name, help, labels = [], read }: Defini
   } else {
     const gauge: Gauge = new Gauge({
       ...common,
-      collect: () => read((value, of = {}) => gauge.set(of, value)),
+      collect: () => {
+        gauge.reset(); // a collector that is no more must not stay
+        read((value, of = {}) => gauge.set(of, value));
+      },
     });
   }
 }

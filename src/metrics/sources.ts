@@ -58,6 +58,22 @@ export interface CollectorMetrics {
   readonly sessions: number;
 }
 
+/** This run of the program, and how the last one ended. */
+export interface RunMetrics {
+  /** Times that the configuration was read again: applied, or refused because of mistakes. */
+  readonly reloads: { readonly applied: number; readonly refused: number };
+  /** null: the last run ended cleanly; undefined: no state is kept that would tell. */
+  readonly unclean?:
+    | {
+        /** What it held when it was last alive; undefined: not known. */
+        readonly last:
+          | { readonly flows: number; readonly packets: number; readonly octets: number }
+          | undefined;
+      }
+    | null
+    | undefined;
+}
+
 /** The program itself; `cli/` hands over what `process` knows. */
 export interface ProgramMetrics {
   readonly version: string;
@@ -83,7 +99,9 @@ export interface LoopLagMetrics {
 export interface MetricSources {
   readonly captures: readonly CaptureMetrics[];
   readonly meter: MeterMetrics;
+  /** May change between scrapes: the labels follow. */
   readonly collectors: readonly CollectorMetrics[];
+  readonly run: RunMetrics;
   readonly program: ProgramMetrics;
   readonly loopLag: LoopLagMetrics;
 }

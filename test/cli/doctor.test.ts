@@ -68,7 +68,7 @@ t.test('a sound machine', async (t) => {
 ok    Node.js            22.1.0
 ok    platform           linux on arm64, little-endian
 ok    addon              /weir/build-native/packet_ring.node
-ok    CAP_NET_RAW        held
+ok    CAP_NET_RAW        held, and nothing else
 ok    AF_PACKET ring     opens (tried on eth0)
 ok    --filter           tcpdump compiles filters
 ok    --capture libpcap  the package cap is there
@@ -145,6 +145,25 @@ t.test('what only takes a part away', async (t) => {
     t.equal(exitCode, 0, String(line));
     t.match(output, line);
   }
+});
+
+t.test('more rights than Weir needs', async (t) => {
+  const withRights = (uid: number, sets: string) =>
+    examine({ read: () => `Uid:\t${uid}\t${uid}\t${uid}\t${uid}\nCapPrm:\t${sets}\nCapEff:\t${sets}\n` });
+  t.match(await withRights(1000, '0000000000003000'), {
+    exitCode: 0,
+    output: /^warn {2}CAP_NET_RAW +held, and more than Weir needs: CAP_NET_ADMIN\n +to mend: sudo setpriv/m,
+  });
+  t.match(await withRights(0, '000001ffffffffff'), {
+    exitCode: 0,
+    output: /^info {2}CAP_NET_RAW +held, as root, which has more than Weir needs\n +to mend: sudo setpriv/m,
+  });
+});
+
+t.test('the name of an interface cannot take over the terminal', async (t) => {
+  const { output } = await examine({ interfaces: [{ name: 'eth\u001b[2J0', isUp: true }] });
+  t.match(output, 'eth\\x1b[2J0 is up');
+  t.notMatch(output, '\u001b');
 });
 
 t.test('as JSON, and in colour', async (t) => {

@@ -196,3 +196,11 @@ test('style colours only where it may, and never an empty text', async (t) => {
   t.equal(format.style(true).bold(''), '');
   t.equal(format.style(false).bold('x'), 'x');
 });
+
+test('what a terminal obeys is written out, and sentences stay as they are', async (t) => {
+  t.equal(format.withoutControls('to-client → 5 kB, naïve …\n\tweir'), 'to-client → 5 kB, naïve …\n\tweir');
+  t.equal(
+    format.withoutControls('a\u001b]0;b\u0007c\u009bd\u2066e\rf'),
+    'a\\x1b]0;b\\x07c\\x9bd\\u{2066}e\\x0df',
+  );
+});

@@ -46,6 +46,18 @@ t.test('lines for people on a terminal', async (t) => {
   t.match(colored.lines.join(''), '\u001b[33mWARN\u001b[39m');
 });
 
+t.test('what others have named cannot take over the terminal', async (t) => {
+  const { log, lines } = logged({ isTerminal: true });
+  log.warn('e\u001b[2Jth is \u202egone: café, 10 → 9 …', {
+    list: ['\u009b2J', 'two\r'],
+    error: new Error('\u0007'),
+  });
+  t.match(
+    lines.join(''),
+    /WARN: e\\x1b\[2Jth is \\u\{202e\}gone: café, 10 → 9 … \{"list":\["\\x9b2J","two\\x0d"\],"error":"\\x07"\}\n$/,
+  );
+});
+
 t.test('a flood is held back, counted and told', async (t) => {
   const { log, fields, clock } = logged();
   const limited = log.rateLimited('collector a', 10);

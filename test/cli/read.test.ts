@@ -255,7 +255,7 @@ t.test(
       'off',
     ]);
     t.equal(outcome.code, 1);
-    t.match(errors(outcome), [/capability CAP_NET_RAW.*sudo setpriv .*--ambient-caps=\+net_raw weir/]);
+    t.match(errors(outcome), [/capability CAP_NET_RAW.*sudo setpriv .*--ambient-caps=-all,\+net_raw .*weir/]);
   },
 );
 

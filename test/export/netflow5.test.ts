@@ -197,3 +197,33 @@ t.test('ICMP: type and code in the destination port', async (t) => {
   t.equal(value(rig.records[0], 'destinationTransportPort'), 769);
   t.equal(value(rig.records[0], 'sourceTransportPort'), 0);
 });
+
+t.test(
+  'an exporter that runs for 120 days: SysUptime would pass 2^32 ms, and no record notices',
+  async (t) => {
+    const HOUR = 3_600_000;
+    for (const protocol of ['netflow5', 'netflow9'] as const) {
+      const rig = new ExportRig({ protocol });
+      const boots = new Set<number>();
+      const wrong: string[] = [];
+      let hours = 0;
+      for (; hours < 120 * 24; hours++) {
+        rig.clock += HOUR;
+        const times = { flowStartMilliseconds: rig.clock - 5000, flowEndMilliseconds: rig.clock - 7 };
+        rig.record(4, { ...times, packetDeltaCount: 1, octetDeltaCount: 9 });
+        rig.exporter.flush();
+        const record = rig.records.at(-1);
+        for (const [name, wanted] of Object.entries(times)) {
+          if (value(record, name) !== wanted) wrong.push(`${name} after ${hours} h: ${value(record, name)}`);
+        }
+        const datagram = rig.datagrams.at(-1)!;
+        boots.add(u32(datagram, 8) * 1000 - u32(datagram, 4));
+      }
+      t.same(wrong, [], protocol);
+      t.equal(rig.records.length, hours, `${protocol}: ${hours} records`);
+      // v5 has milliseconds of its own in the header: boot is compared without them.
+      const instants = new Set([...boots].map((boot) => Math.round(boot / HOUR)));
+      t.equal(instants.size, 4, `${protocol}: boot moved only when it had to`);
+    }
+  },
+);

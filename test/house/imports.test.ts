@@ -13,7 +13,8 @@ const src = join(root, 'src');
 
 /** What each stage may import beside itself. A file at the top is a stage of its own. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  capture: [],
+  system: [],
+  capture: ['system'],
   packet: ['capture'],
   flow: ['capture', 'packet'],
   export: ['flow'],
@@ -22,7 +23,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: [],
   metrics: ['capture', 'packet', 'flow', 'export', 'transport'],
   'probe.ts': ['capture', 'packet', 'flow', 'export'],
-  cli: ['capture', 'packet', 'flow', 'export', 'transport', 'collect', 'config', 'metrics', 'probe.ts'],
+  cli: [
+    'system',
+    'capture',
+    'packet',
+    'flow',
+    'export',
+    'transport',
+    'collect',
+    'config',
+    'metrics',
+    'probe.ts',
+  ],
 };
 
 /** Of export/, collectors know the registry of elements alone: what they decode they read from the RFCs. */
@@ -82,4 +94,17 @@ t.test('only cli/ touches the process', async (t) => {
     const code = source.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
     t.notMatch(code, /\bprocess\s*\.|from 'node:process'|\bconsole\s*\./, `${file} leaves the process alone`);
   }
+});
+
+t.test('only system/program.ts starts programs, without a shell', async (t) => {
+  for (const [file, source] of text) {
+    if (file === 'system/program.ts') continue;
+    // Types cost nothing and start nothing.
+    const started = /import (?!type\b)[^;]*from '(node:)?(child_process|cluster)'/.test(source);
+    t.notOk(started, `${file} starts programs by system/program.ts`);
+    t.notMatch(source, /(import|require)\(\s*'(node:)?child_process'/, file);
+  }
+  const source = text.get('system/program.ts')!;
+  t.equal(source.match(/\bspawn(Sync)?\(/g)?.length, source.match(/shell: false/g)?.length);
+  t.notMatch(source, /\bexec(Sync)?\(|shell: true/);
 });

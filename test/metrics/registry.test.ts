@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { LoopLag } from '../../src/metrics/loop-lag.ts';
 import { buildRegistry } from '../../src/metrics/registry.ts';
+import type { MetricSources } from '../../src/metrics/sources.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 import { testSources } from './sources.ts';
 
@@ -60,6 +61,12 @@ t.test('a scrape reads every number of the sources, and reads it anew', async (t
     'weir_collector_send_errors_total{collector="ipfix://c.example:4739"}': 4,
     'weir_collector_resolutions_total{collector="ipfix://c.example:4739"}': 9,
     'weir_collector_sessions_total{collector="ipfix://c.example:4739"}': 2,
+    'weir_reloads_total{outcome="applied"}': 2,
+    'weir_reloads_total{outcome="refused"}': 1,
+    weir_last_run_unclean: 1,
+    weir_last_run_flows: 3,
+    weir_last_run_packets: 30,
+    weir_last_run_bytes: 3000,
     'weir_build_info{version="1.2.3",node_version="v20.20.2"}': 1,
     process_start_time_seconds: 1_790_000_000,
     process_cpu_seconds_total: 1.75,
@@ -86,6 +93,27 @@ t.test('a scrape reads every number of the sources, and reads it anew', async (t
   t.equal(second.get('weir_captured_packets_total'), 1001);
   t.equal(second.get('weir_flows'), 11);
   t.equal(second.get('weir_metered_packets_total'), 990, 'what has not moved is not added up');
+});
+
+t.test('a collector that is no more leaves no sample, and one that is new has its own', async (t) => {
+  const sources = testSources();
+  const registry = buildRegistry(sources);
+  await registry.metrics();
+  const [before] = sources.collectors;
+  sources.collectors.splice(0, 1, { ...before!, url: 'ipfix://d.example:4739' });
+  const text = await registry.metrics();
+  t.notMatch(text, 'c.example');
+  t.equal(samples(text).get('weir_collector_queued_records{collector="ipfix://d.example:4739"}'), 20);
+});
+
+t.test('how the last run ended is told where a state file says so', async (t) => {
+  const metricsOf = async (unclean: MetricSources['run']['unclean']) =>
+    samples(await buildRegistry({ ...testSources(), run: { ...testSources().run, unclean } }).metrics());
+  t.notOk((await metricsOf(undefined)).has('weir_last_run_unclean'));
+  t.equal((await metricsOf(null)).get('weir_last_run_unclean'), 0);
+  const unknown = await metricsOf({ last: undefined });
+  t.equal(unknown.get('weir_last_run_unclean'), 1);
+  t.equal(unknown.get('weir_last_run_packets'), 0);
 });
 
 t.test('both identities of conservation hold within a scrape while everything moves', async (t) => {

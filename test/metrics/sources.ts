@@ -52,6 +52,7 @@ export function testSources(): TestSources {
       inTablePackets: 90,
       inTableOctets: 9_900,
     },
+    run: { reloads: { applied: 2, refused: 1 }, unclean: { last: { flows: 3, packets: 30, octets: 3000 } } },
     collectors: [
       {
         url: 'ipfix://c.example:4739',

@@ -33,7 +33,39 @@ export interface Line {
   readonly records?: number;
   readonly meteredPackets?: number;
   readonly meteredOctets?: number;
+  readonly notSentRecords?: Readonly<Record<string, number>>;
   readonly [name: string]: unknown;
+}
+
+/** Starts what follows as an ordinary user with these capabilities (`+net_raw`), or none, and no way to more. */
+export function asNobody(...capabilities: string[]): string[] {
+  const sets = ['inh-caps', 'ambient-caps', 'bounding-set'].map(
+    (set) => `--${set}=${['-all', ...capabilities].join(',')}`,
+  );
+  // Nor may it write what the test runner asks of every Node.js program.
+  return [
+    'env',
+    '-i',
+    `PATH=${PATH}`,
+    'setpriv',
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+    ...sets,
+    '--no-new-privs',
+  ];
+}
+
+/** Deletes the router's interface to the client and makes it again: same name and address, another index. */
+export async function remakeToClient({ router, client, addresses }: Lab): Promise<void> {
+  await router.run(['ip', 'link', 'delete', 'to-client']);
+  const pair = ['eth0', 'type', 'veth', 'peer', 'name', 'to-client', 'netns', router.name];
+  await client.run(['ip', 'link', 'add', ...pair]);
+  await router.run(['ip', 'address', 'add', `${addresses.toClient.ipv4}/24`, 'dev', 'to-client']);
+  await router.run(['ip', 'link', 'set', 'to-client', 'up']);
+  await client.run(['ip', 'address', 'add', `${addresses.client.ipv4}/24`, 'dev', 'eth0']);
+  await client.run(['ip', 'link', 'set', 'eth0', 'up']);
+  await client.run(['ip', 'route', 'add', 'default', 'via', addresses.toClient.ipv4]);
 }
 
 /** A lab that ends with the test. */
@@ -145,9 +177,15 @@ export class WeirRun extends Program {
   readonly #namespace: LabNamespace;
   #url = '';
 
-  private constructor(namespace: LabNamespace, interfaces: readonly string[], flags: readonly string[]) {
+  private constructor(
+    namespace: LabNamespace,
+    interfaces: readonly string[],
+    flags: readonly string[],
+    launcher: readonly string[],
+  ) {
     const where = interfaces.flatMap((name) => ['-i', name]);
-    super(namespace, [process.execPath, MAIN, 'run', ...where, '--metrics', '127.0.0.1:0', ...flags]);
+    const run = [process.execPath, MAIN, 'run', ...where, '--metrics', '127.0.0.1:0', ...flags];
+    super(namespace, [...launcher, ...run]);
     this.#namespace = namespace;
   }
 
@@ -156,7 +194,17 @@ export class WeirRun extends Program {
     interfaces: readonly string[],
     ...flags: string[]
   ): Promise<WeirRun> {
-    const weir = new WeirRun(namespace, interfaces, flags);
+    return WeirRun.startBy([], namespace, interfaces, ...flags);
+  }
+
+  /** @param launcher a command that starts the command that follows it */
+  static async startBy(
+    launcher: readonly string[],
+    namespace: LabNamespace,
+    interfaces: readonly string[],
+    ...flags: string[]
+  ): Promise<WeirRun> {
+    const weir = new WeirRun(namespace, interfaces, flags, launcher);
     const { metrics } = await weir.said('capturing');
     weir.#url = String(metrics).replace(/\/metrics$/, '');
     return weir;

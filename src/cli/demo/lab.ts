@@ -11,15 +11,9 @@
  * The tests, the demo and the benchmark send their traffic through it: nothing outside of it is touched, and
  * nothing of it is left behind. It needs root, and the `ip` command (Debian: iproute2).
  */
-import {
-  type ChildProcess,
-  type ChildProcessWithoutNullStreams,
-  execFile,
-  type SpawnOptions,
-  spawn,
-  spawnSync,
-} from 'node:child_process';
+import type { ChildProcess, ChildProcessWithoutNullStreams, SpawnOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { runProgramSync, startProgram } from '../../system/program.ts';
 
 /** One namespace. Commands are argument lists and never pass through a shell. */
 export interface LabNamespace {
@@ -74,19 +68,17 @@ function findProblem(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces exist on Linux only';
   if (process.geteuid?.() !== 0) return 'making network namespaces needs root';
   if (!existsSync('/proc/sys/net/ipv6')) return 'this kernel runs without IPv6';
-  if (spawnSync('ip', ['-V']).error !== undefined) {
+  if (runProgramSync('ip', ['-V']).error !== undefined) {
     return 'there is no `ip` command (Debian: apt-get install iproute2)';
   }
   const name = `weir-${process.pid}-try`;
-  const add = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
+  const add = runProgramSync('ip', ['netns', 'add', name]);
   if (add.status !== 0) {
-    spawnSync('ip', ['netns', 'delete', name]);
+    runProgramSync('ip', ['netns', 'delete', name]);
     return `the kernel refuses network namespaces: ${add.stderr.trim()}`;
   }
-  const link = spawnSync('ip', ['-n', name, 'link', 'add', 'a0', 'type', 'veth', 'peer', 'name', 'a1'], {
-    encoding: 'utf8',
-  });
-  spawnSync('ip', ['netns', 'delete', name]);
+  const link = runProgramSync('ip', ['-n', name, 'link', 'add', 'a0', 'type', 'veth', 'peer', 'name', 'a1']);
+  runProgramSync('ip', ['netns', 'delete', name]);
   return link.status === 0 ? undefined : `the kernel refuses veth interfaces: ${link.stderr.trim()}`;
 }
 
@@ -178,7 +170,7 @@ class Namespace implements LabNamespace {
 
   spawn(argv: readonly string[], options?: SpawnOptions): ChildProcessWithoutNullStreams {
     // `ip netns exec` becomes the command (exec), so the child's id is the command's own.
-    const child = spawn('ip', ['netns', 'exec', this.name, ...argv], options ?? {});
+    const child = startProgram('ip', ['netns', 'exec', this.name, ...argv], options);
     this.children.add(child);
     const forget = () => this.children.delete(child);
     child.once('exit', forget);
@@ -196,11 +188,11 @@ class Namespace implements LabNamespace {
     if (!this.exists) return;
     this.exists = false;
     // What the children have started themselves lives in the namespace too, and would keep it alive.
-    const inside = spawnSync('ip', ['netns', 'pids', this.name], { encoding: 'utf8' });
+    const inside = runProgramSync('ip', ['netns', 'pids', this.name]);
     for (const id of (inside.stdout ?? '').split('\n').map(Number)) {
       if (id > 0) endProcess(id);
     }
-    spawnSync('ip', ['netns', 'delete', this.name]);
+    runProgramSync('ip', ['netns', 'delete', this.name]);
   }
 
   async close(): Promise<void> {
@@ -222,7 +214,7 @@ function endProcess(id: number): void {
 }
 
 function execute(argv: readonly string[], input = ''): Promise<string> {
-  const child = execFile(argv[0]!, argv.slice(1));
+  const child = startProgram(argv[0]!, argv.slice(1));
   // A command that ends without reading its input closes the pipe; its exit status tells what was wrong.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(input);

@@ -2,10 +2,11 @@
  * The lab's client: what a few people and one intruder do, some 400 packets a second in all. Runs until its parent
  * has gone. Arguments: the server's IPv4 and IPv6 address.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { get } from 'node:http';
 import { connect } from 'node:net';
+import { startProgram } from '../../system/program.ts';
 import { DNS_TYPE_A, DNS_TYPE_AAAA, encodeQuery } from './dns.ts';
 import {
   CLOSED_UDP_PORT,
@@ -109,7 +110,7 @@ function talk(server: string): void {
 }
 
 function ping(server: string): void {
-  const child = spawn('ping', ['-n', '-q', '-i', '1', server], { stdio: 'ignore' });
+  const child = startProgram('ping', ['-n', '-q', '-i', '1', server], { stdio: 'ignore' });
   children.push(child);
   child.once('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') problem(`ping ${server}: ${error.message}`);
