@@ -107,6 +107,9 @@ function meterMetrics({ meter }: Probe): MeterMetrics {
     get flowsCreated() {
       return meter.tables[0].created + meter.tables[1].created;
     },
+    get flowsCrowdedOut() {
+      return meter.tables[0].crowdedOut + meter.tables[1].crowdedOut;
+    },
     get flowsEnded() {
       // The reasons begin at 1: flatMap passes over the hole at 0.
       return Object.fromEntries(FLOW_END_REASON_NAMES.flatMap((name, reason) => [[name, endedBy(reason)]]));

@@ -6,6 +6,10 @@
  * growing and deleting, which touch no record. Deletion shifts the entries behind it back, so there are no
  * tombstones and lookups never decay.
  *
+ * No entry lies further than {@link LONGEST_PROBE} behind its home, so a lookup looks at no more. Of a million flows,
+ * in an index as full as it gets, the furthest lies about 45 behind (five draws: 32 to 45); only who knows the seed
+ * gets beyond the bound, and costs the table an eviction a flow.
+ *
  * With 100 000 flows the entries are 1 MB and stay in a core's cache. Entries of two words, hash and slot, took twice
  * the memory, and a packet about 5 % longer.
  */
@@ -32,23 +36,35 @@ export class FlowIndex {
     return this.#count;
   }
 
+  /** The slot whose entry stands so many places behind a hash's home; there has to be one. */
+  slotAt(hash: number, probe: number): number {
+    return (this.entries[(hash + probe) & this.mask]! & SLOT) - 1;
+  }
+
   /** The first slot indexed under a hash that is, most likely, this one; or -1. */
   first(hash: number): number {
     const { entries, mask } = this;
     const tag = hash >>> 24;
-    for (let position = hash & mask; ; position = (position + 1) & mask) {
+    let position = hash & mask;
+    for (let left = LONGEST_PROBE; left > 0; left--) {
       const entry = entries[position]!;
       if (entry === 0) return -1;
       if (entry >>> 24 === tag) return (entry & SLOT) - 1;
+      position = (position + 1) & mask;
     }
+    return -1;
   }
 
-  /** Adds a slot whose key is known not to be in the index. */
-  insert(hash: number, slot: number): void {
+  /**
+   * Adds a slot whose key is known not to be in the index.
+   * @returns false where every place within the bound is taken: one of those there ({@link slotAt}) has to leave first
+   */
+  insert(hash: number, slot: number): boolean {
     if ((this.#count + 1) * 2 > this.mask + 1) this.#grow();
+    if (!this.#place(hash, slot, LONGEST_PROBE)) return false;
     this.#count++;
     this.#hashes[slot] = hash;
-    this.#place(hash, slot);
+    return true;
   }
 
   /** Removes a slot that is in the index. */
@@ -71,21 +87,31 @@ export class FlowIndex {
     entries[hole] = 0;
   }
 
-  #place(hash: number, slot: number): void {
+  #place(hash: number, slot: number, probes: number): boolean {
     const { entries, mask } = this;
     let position = hash & mask;
-    while (entries[position] !== 0) position = (position + 1) & mask;
-    entries[position] = ((hash >>> 24) << 24) | (slot + 1);
+    for (let left = probes; left > 0; left--) {
+      if (entries[position] === 0) {
+        entries[position] = ((hash >>> 24) << 24) | (slot + 1);
+        return true;
+      }
+      position = (position + 1) & mask;
+    }
+    return false;
   }
 
   #grow(): void {
     const old = this.entries;
     this.entries = new Int32Array(old.length * 2);
     this.mask = old.length * 2 - 1;
-    for (const entry of old)
-      if (entry !== 0) this.#place(this.#hashes[(entry & SLOT) - 1]!, (entry & SLOT) - 1);
+    for (const entry of old) {
+      // Without the bound: whom a crowd of chosen keys pushes beyond it here is not found again, and ends by its timeout.
+      if (entry !== 0) this.#place(this.#hashes[(entry & SLOT) - 1]!, (entry & SLOT) - 1, this.mask);
+    }
   }
 }
 
+/** Entries that are looked at for one hash. */
+export const LONGEST_PROBE = 128;
 const SLOT = 0xffffff;
 const MOST_SLOTS = 2 ** 24 - 1;

@@ -27,7 +27,7 @@ import {
 import type { PacketView } from '../packet/packet-view.ts';
 import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
 import { beginExtension, updateExtension } from './extension.ts';
-import { FlowIndex } from './flow-index.ts';
+import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
 import {
   FLAGS,
   FLOW_END_MILLISECONDS,
@@ -45,8 +45,11 @@ import { TimerWheel } from './timer-wheel.ts';
 /** A second word that no Flow Key has: where ECN would stand it has zeros (packet-layout.ts). */
 const NO_KEY = 0x0300;
 
-/** Slots that eviction looks at to find the smallest. */
+/** Slots that eviction looks at to find the smallest, and at most while all of them have more than one packet. */
 const EVICTION_WINDOW = 8;
+const LARGEST_WINDOW = 32;
+/** A step of this part of the table comes everywhere before it comes back. */
+const GOLDEN_RATIO = 0.6180339887;
 
 /**
  * Large ArrayBuffers begin 16 octets into a page (the allocator's header); 48 more and a record of 16 words
@@ -77,6 +80,8 @@ export class FlowTable {
   /** The same memory, for the float64 fields: index = word / 2. */
   readonly floats: Float64Array;
   readonly view: DataView;
+  /** Flows that left early because too many hashes had met in one place of the index: keys chosen by who knows the seed. */
+  crowdedOut = 0;
   /** Flows that began … */
   created = 0;
   /** … and that left, by flowEndReason (the index). */
@@ -225,30 +230,57 @@ export class FlowTable {
     if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
   }
 
-  /** Makes room for one more entry: the smallest of a few leaves, older flows last (flowEndReason 5). */
+  /**
+   * Makes room for one more entry: the smallest of a few leaves, older flows last (flowEndReason 5). They stand far
+   * from each other in the table, because flows that began together, the large ones of a quiet time, are neighbours.
+   */
   evict(): void {
-    const { words } = this;
-    const stride = this.#stride;
+    const used = this.#used;
+    const step = Math.floor(used * GOLDEN_RATIO);
     let victim = -1;
     let least = Number.POSITIVE_INFINITY;
-    let looked = 0;
-    while (looked < EVICTION_WINDOW || victim < 0) {
-      const slot = this.#evictionCursor;
-      this.#evictionCursor = slot + 1 < this.#used ? slot + 1 : 0;
-      looked++;
-      const state = words[slot * stride + FLAGS]!;
-      if ((state & LIVE) === 0) continue;
-      const packets = this.floats[(slot * stride + PACKET_DELTA_COUNT) >> 1]!;
-      const weight = (state & LONG) === 0 ? packets : packets + 1e9;
+    for (let looked = 0; looked < EVICTION_WINDOW || (least > 1 && looked < LARGEST_WINDOW); looked++) {
+      this.#evictionCursor = (this.#evictionCursor + step) % used;
+      const weight = this.#weight(this.#evictionCursor);
+      if (weight < least) {
+        least = weight;
+        victim = this.#evictionCursor;
+      }
+    }
+    // All of those were free: any entry, then.
+    for (let slot = 0; victim < 0 && slot < used; slot++) if (this.#weight(slot) < least) victim = slot;
+    if (victim < 0) return;
+    this.#evictSlot(victim);
+  }
+
+  /** As {@link evict}, among those that stand where an entry of this hash would. */
+  #evictFromCrowd(hash: number): void {
+    let victim = -1;
+    let least = Number.POSITIVE_INFINITY;
+    for (let probe = 0; probe < LONGEST_PROBE; probe++) {
+      const slot = this.#index.slotAt(hash, probe);
+      const weight = this.#weight(slot);
       if (weight < least) {
         least = weight;
         victim = slot;
       }
-      if (looked > this.#used) break;
     }
-    if (victim < 0) return;
-    this.#wheel.unlink(victim);
-    this.#leave(victim, FlowEndReason.LACK_OF_RESOURCES);
+    this.crowdedOut++;
+    this.#evictSlot(victim);
+  }
+
+  /** What an entry is worth to eviction; infinite where the slot is free. */
+  #weight(slot: number): number {
+    const base = slot * this.#stride;
+    const state = this.words[base + FLAGS]!;
+    if ((state & LIVE) === 0) return Number.POSITIVE_INFINITY;
+    const packets = this.floats[(base + PACKET_DELTA_COUNT) >> 1]!;
+    return (state & LONG) === 0 ? packets : packets + 1e9;
+  }
+
+  #evictSlot(slot: number): void {
+    this.#wheel.unlink(slot);
+    this.#leave(slot, FlowEndReason.LACK_OF_RESOURCES);
   }
 
   /**
@@ -312,12 +344,16 @@ export class FlowTable {
   #find(packet: number): number {
     const { entries, mask } = this.#index;
     const hash = this.#packets[packet + PACKET_HASH]!;
-    for (let position = hash & mask; ; position = (position + 1) & mask) {
+    let position = hash & mask;
+    for (let left = LONGEST_PROBE; left > 0; left--) {
       const entry = entries[position]!;
       if (entry === 0) return -1;
-      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, packet))
+      if (entry >>> 24 === hash >>> 24 && this.#holds((entry & 0xffffff) - 1, packet)) {
         return (entry & 0xffffff) - 1;
+      }
+      position = (position + 1) & mask;
     }
+    return -1;
   }
 
   #add(packet: number, tick: number): number {
@@ -330,7 +366,8 @@ export class FlowTable {
     words[base + FLAGS] = LIVE;
     words[base + LAST_TICK] = tick;
     this.created++;
-    this.#index.insert(packets[packet + PACKET_HASH]!, slot);
+    const hash = packets[packet + PACKET_HASH]!;
+    while (!this.#index.insert(hash, slot)) this.#evictFromCrowd(hash);
     if (this.#extension !== 0) beginExtension(words, base + this.#extension, packets, packet);
     this.#wheel.link(slot, tick);
     return slot;

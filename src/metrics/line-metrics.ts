@@ -90,6 +90,12 @@ export function meterMetrics({ meter }: MetricSources): Definition[] {
     plain('gauge', 'weir_flows', 'Flows in the table.', () => meter.flowsActive),
     plain('gauge', 'weir_flows_limit', 'Flows that the table holds at most.', () => meter.maxFlows),
     plain('counter', 'weir_flows_created_total', 'Flows that entered the table.', () => meter.flowsCreated),
+    plain(
+      'counter',
+      'weir_flows_crowded_out_total',
+      'Flows evicted because their hashes met in one place: keys chosen by who knows the seed. Among those ended by lack_of_resources.',
+      () => meter.flowsCrowdedOut,
+    ),
     {
       kind: 'counter',
       name: 'weir_flows_ended_total',

@@ -21,6 +21,7 @@ export interface MeterMetrics {
   readonly flowsActive: number;
   readonly maxFlows: number;
   readonly flowsCreated: number;
+  readonly flowsCrowdedOut: number;
   /** By the reason's name: idle_timeout, active_timeout, end_of_flow, forced_end, lack_of_resources. */
   readonly flowsEnded: Readonly<Record<string, number>>;
   readonly recordsExported: number;

@@ -37,6 +37,7 @@ t.test('a scrape reads every number of the sources, and reads it anew', async (t
     weir_flows: 12,
     weir_flows_limit: 1_048_576,
     weir_flows_created_total: 52,
+    weir_flows_crowded_out_total: 3,
     'weir_flows_ended_total{reason="idle_timeout"}': 30,
     'weir_flows_ended_total{reason="lack_of_resources"}': 10,
     weir_flow_records_total: 70,

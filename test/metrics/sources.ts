@@ -41,6 +41,7 @@ export function testSources(): TestSources {
       flowsActive: 12,
       maxFlows: 1_048_576,
       flowsCreated: 52,
+      flowsCrowdedOut: 3,
       flowsEnded: {
         idle_timeout: 30,
         active_timeout: 0,
