@@ -2,7 +2,8 @@
 
 import type { FuzzTarget } from './target.ts';
 import { captureFile } from './targets/capture-file.ts';
+import { flowRecord } from './targets/flow-record.ts';
 import { message } from './targets/message.ts';
 import { packet } from './targets/packet.ts';
 
-export const targets: readonly FuzzTarget[] = [packet, captureFile, message];
+export const targets: readonly FuzzTarget[] = [packet, captureFile, message, flowRecord];

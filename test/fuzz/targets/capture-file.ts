@@ -1,7 +1,16 @@
 /** The reader of capture files, on mutated files, in large chunks and in tiny ones; and the decoder behind it. */
 
 import { ok, strictEqual } from 'node:assert/strict';
-import { ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Frame, FrameReceiver } from '../../../src/capture/packet-source.ts';
@@ -11,17 +20,20 @@ import { decode } from '../../../src/packet/decode.ts';
 import { PacketView } from '../../../src/packet/packet-view.ts';
 import { randomPacket } from '../../packet/random-packets.ts';
 import { outcomeOf } from '../../packet/support.ts';
+import { CORPUS, corpusMissing } from '../../support/corpus.ts';
 import type { Random } from '../random.ts';
 import type { FuzzTarget } from '../target.ts';
 
 /** Octets that the smallest record of any format takes: a packet block of pcapng without options. */
 const SMALLEST_RECORD = 16;
+const LARGEST_SEED_OCTETS = 2048;
 
 export const captureFile: FuzzTarget = {
   name: 'capture-file',
 
   seeds(random) {
-    return Array.from({ length: 60 }, () => (random.oneIn(2) ? pcap(random) : pcapng(random)));
+    const made = Array.from({ length: 60 }, () => (random.oneIn(2) ? pcap(random) : pcapng(random)));
+    return [...made, ...smallCaptures()];
   },
 
   async run(input) {
@@ -34,6 +46,15 @@ export const captureFile: FuzzTarget = {
     ok(large.frames <= input.length / SMALLEST_RECORD, `${large.frames} frames in ${input.length} octets`);
   },
 };
+
+/** Captures that others made, many of them malformed on purpose; none where the corpus is missing. */
+function smallCaptures(): Uint8Array[] {
+  if (corpusMissing !== false) return [];
+  return readdirSync(CORPUS)
+    .map((name) => join(CORPUS, name))
+    .filter((path) => statSync(path).size <= LARGEST_SEED_OCTETS)
+    .map((path) => Uint8Array.from(readFileSync(path)));
+}
 
 function pcap(random: Random): Uint8Array {
   const first = randomPacket(random);
