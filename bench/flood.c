@@ -1,6 +1,8 @@
 /*
- * flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS: sends UDP packets of 64 octets on the
- * wire (60 without the checksum) as fast as it can, the flows in turn: source ports from 10000, destination port 9.
+ * flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS [CHURN]: sends UDP packets of 64 octets
+ * on the wire (60 without the checksum) as fast as it can, the flows in turn: source ports from 10000, and with more than
+ * 50 000 flows source addresses from the one given, destination port 9. With CHURN every so many packets the oldest flow
+ * ends and a new one begins.
  *
  * Frames are built once and written through a packet socket past the queueing discipline, 64 a system call: the
  * cheapest way out of a process without special drivers, so that forwarding and not sending is the limit.
@@ -26,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FRAME = 60, BATCH = 64, FIRST_PORT = 10000, DISCARD_PORT = 9 };
+enum { FRAME = 60, BATCH = 64, FIRST_PORT = 10000, PORTS = 50000, DISCARD_PORT = 9 };
 
 static void fail(const char *what) {
   fprintf(stderr, "flood: %s: %s\n", what, strerror(errno));
@@ -57,6 +59,7 @@ static void build(uint8_t *frame, const uint8_t *to, const uint8_t *from, in_add
   ip[9] = IPPROTO_UDP;
   memcpy(ip + 12, &source, 4);
   memcpy(ip + 16, &destination, 4);
+  put16(ip + 10, 0);
   unsigned sum = 0;
   for (int i = 0; i < 20; i += 2) sum += (unsigned)(ip[i] << 8 | ip[i + 1]);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
@@ -66,11 +69,14 @@ static void build(uint8_t *frame, const uint8_t *to, const uint8_t *from, in_add
   put16(ip + 24, FRAME - 34); /* UDP checksum 0: none */
 }
 
+static in_addr_t source_of(in_addr_t first, unsigned flow) { return htonl(ntohl(first) + flow / PORTS); }
+
 int main(int argc, char **argv) {
-  if (argc != 7) {
-    fprintf(stderr, "usage: flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS\n");
+  if (argc != 7 && argc != 8) {
+    fprintf(stderr, "usage: flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS [CHURN]\n");
     return 2;
   }
+  unsigned churn = argc == 8 ? (unsigned)atoi(argv[7]) : 0, began = 0, packets_since = 0;
   struct ether_addr_text {
     unsigned octet[6];
   } mac;
@@ -107,7 +113,9 @@ int main(int argc, char **argv) {
   struct mmsghdr *messages = calloc((size_t)count, sizeof *messages);
   if (!frames || !vectors || !messages) fail("memory");
   for (int i = 0; i < count; i++) {
-    build(frames + i * FRAME, to, from, inet_addr(argv[3]), inet_addr(argv[4]), (unsigned)(FIRST_PORT + i % flows));
+    unsigned flow = (unsigned)(i % flows);
+    build(frames + i * FRAME, to, from, source_of(inet_addr(argv[3]), flow), inet_addr(argv[4]),
+          FIRST_PORT + flow % PORTS);
     vectors[i] = (struct iovec){frames + i * FRAME, FRAME};
     messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
   }
@@ -115,6 +123,12 @@ int main(int argc, char **argv) {
   uint64_t sent = 0, refused = 0;
   double start = now(), end = start + seconds, time = start;
   for (int at = 0; time < end; at = at + BATCH >= count ? 0 : at + BATCH, time = now()) {
+    for (packets_since += BATCH; churn && packets_since >= churn; packets_since -= churn) {
+      /* The frame that was made longest ago becomes another flow's. */
+      unsigned flow = (unsigned)count + began;
+      build(frames + (began++ % (unsigned)count) * FRAME, to, from, source_of(inet_addr(argv[3]), flow),
+            inet_addr(argv[4]), FIRST_PORT + flow % PORTS);
+    }
     for (int done = 0; done < BATCH;) {
       int n = sendmmsg(fd, messages + at + done, (unsigned)(BATCH - done), 0);
       if (n > 0) {
@@ -126,6 +140,7 @@ int main(int argc, char **argv) {
       } else if (errno != EINTR) fail("sendmmsg");
     }
   }
-  printf("{\"sent\":%lu,\"refused\":%lu,\"seconds\":%.6f}\n", sent, refused, time - start);
+  printf("{\"sent\":%lu,\"refused\":%lu,\"seconds\":%.6f,\"flows\":%lu}\n", sent, refused, time - start,
+         (unsigned long)flows + began);
   return 0;
 }

@@ -21,12 +21,12 @@ import { ended, type Received, Receiver } from './trial.ts';
 const FLOWS = 8000;
 const WARM_UP_SECONDS = 1;
 /** The flood's destination port. */
-const DISCARD_PORT = 9;
+export const DISCARD_PORT = 9;
 /** An address in the server's network that no one has: frames to it reach the server and end there. */
-const SINK = '10.71.2.99';
-const SINK_MAC = '02:00:00:00:00:99';
+export const SINK = '10.71.2.99';
+export const SINK_MAC = '02:00:00:00:00:99';
 
-interface Metering {
+export interface Metering {
   readonly name: string;
   /** Packet sockets that it opens in the router: when they are there, it captures. */
   readonly sockets: number;
@@ -102,18 +102,7 @@ export async function benchLive(
   const rounds = new Map<Metering, Round[]>(contestants.map((contestant) => [contestant, []]));
   const lab = await createLab({ prefix: 'weir-bench' });
   try {
-    await lab.router.run([
-      'ip',
-      'neigh',
-      'replace',
-      SINK,
-      'lladdr',
-      SINK_MAC,
-      'dev',
-      'to-server',
-      'nud',
-      'permanent',
-    ]);
+    await addSink(lab);
     for (let run = 1; run <= runs; run++) {
       for (const contestant of contestants) {
         const round = await flooded(lab, contestant, seconds);
@@ -179,6 +168,12 @@ export async function benchLive(
   ];
 }
 
+/** The router knows the sink's MAC address without asking for it. */
+export async function addSink(lab: Lab): Promise<void> {
+  const permanent = ['dev', 'to-server', 'nud', 'permanent'];
+  await lab.router.run(['ip', 'neigh', 'replace', SINK, 'lladdr', SINK_MAC, ...permanent]);
+}
+
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 /** IP octets of each packet of the flood. */
@@ -240,7 +235,7 @@ async function flooded(lab: Lab, metering: Metering, seconds: number): Promise<R
 }
 
 /** Waits until the packet sockets are there and bound: then every packet is captured. */
-async function capturing(
+export async function capturing(
   lab: Lab,
   metering: Metering,
   child: ChildProcess,
@@ -258,7 +253,7 @@ async function capturing(
 }
 
 /** IPv4 packets that the router has forwarded: exact, and blind to what it says to itself. */
-async function forwardedDatagrams(lab: Lab): Promise<number> {
+export async function forwardedDatagrams(lab: Lab): Promise<number> {
   const [names, values] = (await lab.router.run(['cat', '/proc/net/snmp']))
     .split('\n')
     .filter((line) => line.startsWith('Ip:'))
@@ -267,7 +262,7 @@ async function forwardedDatagrams(lab: Lab): Promise<number> {
 }
 
 /** CPU seconds of a process's threads. schedstat counts nanoseconds, where stat's ticks of 10 ms are too coarse. */
-function cpuSeconds(processId: number): number {
+export function cpuSeconds(processId: number): number {
   const tasks = `/proc/${processId}/task`;
   return sum(
     readdirSync(tasks).map(

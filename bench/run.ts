@@ -1,7 +1,7 @@
 /**
- * npm run bench [-- PART…] [--runs N] [--seconds S] [--json]
+ * npm run bench [-- PART…] [--runs N] [--seconds S] [--minutes M] [--json]
  *
- * Parts: read, live, memory, encode, all (the default). Weir beside softflowd and a C program on the same input, each
+ * Parts: read, live, memory, encode, all of these (the default), and soak, which takes --minutes (20). Weir beside softflowd and a C program on the same input, each
  * trial in a fresh process, the contestants in turn. Standard output carries the result, standard error the progress.
  * Status 1: Weir's results are wrong, or the benchmark could not run. A missed demand is shown, and leaves 0: a
  * machine that does other things meanwhile misses demands too.
@@ -16,19 +16,25 @@ import { machineText, thisMachine } from './machine.ts';
 import { benchMemory } from './memory.ts';
 import { benchRead, type Surroundings } from './read.ts';
 import { isMet, type Section, sectionText } from './report.ts';
+import { benchSoak } from './soak.ts';
 
-const PARTS: Record<string, (surroundings: Surroundings & { seconds: number }) => Promise<Section[]>> = {
+type Part = (surroundings: Surroundings & { seconds: number; minutes: number }) => Promise<Section[]>;
+const PARTS: Record<string, Part> = {
   read: benchRead,
   live: benchLive,
   memory: benchMemory,
   encode: benchEncode,
 };
-const USAGE = `usage: npm run bench [-- ${Object.keys(PARTS).join('|')}|all …] [--runs N] [--seconds S] [--json]\n`;
+/** What takes too long to be part of all. */
+const LONG_PARTS: Record<string, Part> = { soak: benchSoak };
+const EVERY_PART = { ...PARTS, ...LONG_PARTS };
+const USAGE = `usage: npm run bench [-- ${Object.keys(EVERY_PART).join('|')}|all …] [--runs N] [--seconds S] [--minutes M] [--json]\n`;
 
 interface Arguments {
   readonly parts: readonly string[];
   readonly runs: number;
   readonly seconds: number;
+  readonly minutes: number;
   readonly json: boolean;
 }
 
@@ -40,17 +46,21 @@ function readArguments(argv: string[]): Arguments {
     options: {
       runs: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
+      minutes: { type: 'string', default: '20' },
       json: { type: 'boolean', default: false },
     },
   });
-  const unknown = positionals.find((part) => part !== 'all' && !(part in PARTS));
+  const unknown = positionals.find((part) => part !== 'all' && !(part in EVERY_PART));
   if (unknown !== undefined) throw new Error(`there is no part named ${unknown}`);
   const all = positionals.length === 0 || positionals.includes('all');
   const runs = Number(values.runs);
   const seconds = Number(values.seconds);
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: a whole number from 1`);
   if (!(seconds > 0 && seconds <= 60)) throw new Error(`--seconds ${values.seconds}: a number up to 60`);
-  return { parts: all ? Object.keys(PARTS) : positionals, runs, seconds, json: values.json };
+  const minutes = Number(values.minutes);
+  if (!(minutes >= 3 && minutes <= 600))
+    throw new Error(`--minutes ${values.minutes}: a number from 3 to 600`);
+  return { parts: all ? Object.keys(PARTS) : positionals, runs, seconds, minutes, json: values.json };
 }
 
 async function main(): Promise<void> {
@@ -74,7 +84,7 @@ async function main(): Promise<void> {
   const say = (what: string) => process.stderr.write(`bench: ${what}\n`);
   const sections: Section[] = [];
   for (const part of options.parts) {
-    for (const section of await PARTS[part]!({ folder, runs: options.runs, seconds: options.seconds, say })) {
+    for (const section of await EVERY_PART[part]!({ ...options, folder, say })) {
       sections.push(section);
       if (!options.json) process.stdout.write(sectionText(section));
     }
