@@ -46,6 +46,7 @@ const SETTLED_MILLISECONDS = 1000;
 const READ_WITHIN_MILLISECONDS = 60_000;
 /** `start` does not wait longer for the first reading. */
 const START_WITHIN_MILLISECONDS = 3000;
+const STOP_WITHIN_MILLISECONDS = 1000;
 /** After a failure: doubled each time. */
 const FIRST_RETRY_MILLISECONDS = 1000;
 const GREATEST_RETRY_MILLISECONDS = 60_000;
@@ -99,9 +100,9 @@ export class KernelRoutes {
     return ipVersion === 4 ? this.#routes.ipv4.count : this.#routes.ipv6.count;
   }
 
-  /** Milliseconds since the routes were read; undefined: they never were. */
-  get ageMilliseconds(): number | undefined {
-    if (this.counters.reads === 0) return undefined;
+  /** Milliseconds since the routes were read; Infinity: they never were. */
+  get ageMilliseconds(): number {
+    if (this.counters.reads === 0) return Number.POSITIVE_INFINITY;
     return this.#options.monotonicMilliseconds() - this.#readAtMilliseconds;
   }
 
@@ -125,13 +126,16 @@ export class KernelRoutes {
     await Promise.race([this.#reading, slow]);
   }
 
-  /** Ends its child processes; resolves when they have ended. Idempotent. */
+  /** Ends its child processes; resolves when they have ended, or after 1 s if the kernel holds one. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#timer);
     clearTimeout(this.#monitorTimer);
     this.#monitor?.kill('SIGKILL');
-    await Promise.all([this.#monitorEnd, this.#reading]);
+    const held = new Promise<void>((resolve) => {
+      setTimeout(resolve, STOP_WITHIN_MILLISECONDS).unref();
+    });
+    await Promise.race([Promise.all([this.#monitorEnd, this.#reading]), held]);
   }
 
   /** Asks for a reading within that time, or as soon as the pause allows. */
