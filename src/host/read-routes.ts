@@ -191,7 +191,10 @@ async function compile(
   const compiled: RangeTable[] = [];
   for (const name of names) {
     const prefixes = tables[ipVersion].get(name);
-    if (prefixes !== undefined) compiled.push(new RangeTable(await buildRanges(prefixes, turn)));
+    if (prefixes === undefined) continue;
+    const ranges = await buildRanges(prefixes, turn);
+    await turn();
+    compiled.push(new RangeTable(ranges));
   }
   return { tables: compiled, count: counts[ipVersion] };
 }
