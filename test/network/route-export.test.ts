@@ -3,11 +3,12 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once as event } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Test, test } from 'tap';
+import type { LabNamespace } from '../../src/cli/demo/lab.ts';
 import { MessageDecoder } from '../../src/collect/decode.ts';
 import { type DecodedRecord, fieldValue } from '../../src/collect/record.ts';
 import { serve, traffic } from '../capture/live.ts';
@@ -83,6 +84,16 @@ function wayOf(record: DecodedRecord): Way {
     sourceLength: number(`sourceIPv${version}PrefixLength`),
     destinationLength: number(`destinationIPv${version}PrefixLength`),
   };
+}
+
+/** The commands of the `ip monitor` processes in a namespace. */
+async function monitors(namespace: LabNamespace): Promise<string[]> {
+  const { stdout } = await run('ip', ['netns', 'pids', namespace.name]);
+  return stdout
+    .split('\n')
+    .filter((id) => id !== '')
+    .map((id) => readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0').slice(0, -1).join(' '))
+    .filter((command) => command.startsWith('ip monitor'));
 }
 
 /** Of UDP alone, each way once, in the order of the destinations. */
@@ -297,11 +308,14 @@ test('a route that comes and goes while Weir runs: the next record tells; an int
   await ip('link', 'set', 'to-server', 'name', 'uplink');
   await ip('link', 'set', 'uplink', 'up');
   await keeper.until('its new name', () => named().at(-1) === 'uplink');
+
+  t.same(await monitors(lab.router), ['ip monitor link route rule']);
   t.equal((await weir.end()).code, 0);
+  t.same(await monitors(lab.router), [], 'it has ended with Weir');
   await keeper.end();
 });
 
-test('without routes, and without ip, there is nothing to tell', {
+test('without routes there is nothing to tell, and nothing runs', {
   skip: noLiveCapture,
   timeout: 60_000,
 }, async (t) => {
@@ -312,6 +326,7 @@ test('without routes, and without ip, there is nothing to tell', {
   await traffic(lab.client, 'udp-send', FAR.ipv4, echo, 5, 100);
   const metrics = await weir.metrics();
   t.notMatch(metrics.text, /weir_route/);
+  t.same(await monitors(lab.router), []);
   t.equal((await weir.end()).code, 0);
   await keeper.end();
   const { records } = decoded(datagramsOf(keeper));
