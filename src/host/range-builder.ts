@@ -84,7 +84,7 @@ class Walk {
     return {
       width: this.#width,
       count: this.#count,
-      starts: this.#starts.slice(0, this.#count * this.#width),
+      starts: this.#starts.subarray(0, this.#count * this.#width),
       answers: this.#answers.slice(0, this.#count),
     };
   }

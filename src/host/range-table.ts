@@ -8,11 +8,17 @@ import type { Ranges } from './range-builder.ts';
 
 const MOST_INDEX_BITS = 16;
 
+/**
+ * Addresses are compared as signed numbers of 32 bits whose highest bit is turned over, which sort as the addresses do:
+ * half of the unsigned ones would be objects whenever they are handed from one function to another.
+ */
+export const SORTABLE = 0x80000000;
+
 export class RangeTable {
   /** Words of an address: 1 or 4. */
   readonly #width: number;
   /** The ranges' first addresses; the first is 0. */
-  readonly #starts: Uint32Array;
+  readonly #starts: Int32Array;
   readonly #answers: Uint32Array;
   /** By an address' highest bits: the last range that does not begin after the first address with them. */
   readonly #index: Uint32Array;
@@ -20,7 +26,8 @@ export class RangeTable {
 
   constructor({ width, starts, answers, count }: Ranges) {
     this.#width = width;
-    this.#starts = starts;
+    this.#starts = new Int32Array(starts.length);
+    for (let i = 0; i < starts.length; i++) this.#starts[i] = starts[i]! ^ SORTABLE;
     this.#answers = answers;
     const bits = Math.min(MOST_INDEX_BITS, Math.max(1, Math.floor(Math.log2(count))));
     this.#shift = 32 - bits;
@@ -29,7 +36,7 @@ export class RangeTable {
     this.#index = new Uint32Array(tops + 1);
     let range = 0;
     for (let top = 0; top < tops; top++) {
-      while (range + 1 < count && this.#startsBy(range + 1, top * step)) range++;
+      while (range + 1 < count && this.#startsBy(range + 1, (top * step) ^ SORTABLE)) range++;
       this.#index[top] = range;
     }
     this.#index[tops] = count - 1;
@@ -40,10 +47,10 @@ export class RangeTable {
     return this.#starts.byteLength + this.#answers.byteLength + this.#index.byteLength;
   }
 
-  /** The answer for an IPv4 address: as {@link Ranges.answers}. */
+  /** The answer for an IPv4 address: as {@link Ranges.answers}. @param address {@link SORTABLE}, as all words here */
   find4(address: number): number {
     const starts = this.#starts;
-    const top = address >>> this.#shift;
+    const top = (address ^ SORTABLE) >>> this.#shift;
     let low = this.#index[top]!;
     let high = this.#index[top + 1]!;
     while (low < high) {
@@ -57,7 +64,7 @@ export class RangeTable {
   /** The answer for an IPv6 address, the highest word first. */
   find6(a: number, b: number, c: number, d: number): number {
     const starts = this.#starts;
-    const top = a >>> this.#shift;
+    const top = (a ^ SORTABLE) >>> this.#shift;
     let low = this.#index[top]!;
     let high = this.#index[top + 1]!;
     while (low < high) {
@@ -81,7 +88,7 @@ export class RangeTable {
   #startsBy(range: number, word: number): boolean {
     const at = range * this.#width;
     if (this.#starts[at]! !== word) return this.#starts[at]! < word;
-    for (let w = 1; w < this.#width; w++) if (this.#starts[at + w]! !== 0) return false;
+    for (let w = 1; w < this.#width; w++) if (this.#starts[at + w]! !== (0 ^ SORTABLE)) return false;
     return true;
   }
 }

@@ -5,7 +5,7 @@
 
 import type { IpVersion } from './prefix.ts';
 import { NO_ROUTE } from './range-builder.ts';
-import type { RangeTable } from './range-table.ts';
+import { type RangeTable, SORTABLE } from './range-table.ts';
 
 /** What becomes of a packet that matches a route. */
 export const Fate = {
@@ -108,11 +108,11 @@ export class Routes {
    */
   lookup(words: Int32Array, at: number, ipVersion: IpVersion): void {
     if (ipVersion === 4) {
-      const destination = hostOrder(words[at + 1]!);
-      this.sourcePrefixLength = this.#find4(hostOrder(words[at]!)) & 0xff;
+      const destination = sortable(words[at + 1]!);
+      this.sourcePrefixLength = this.#find4(sortable(words[at]!)) & 0xff;
       this.#answer(this.#find4(destination), staysOnLink4(destination));
     } else {
-      const destination = hostOrder(words[at + 4]!);
+      const destination = sortable(words[at + 4]!);
       this.sourcePrefixLength = this.#find6(words, at) & 0xff;
       this.#answer(this.#find6(words, at + 4), staysOnLink6(destination));
     }
@@ -136,10 +136,10 @@ export class Routes {
 
   #find6(words: Int32Array, at: number): number {
     const { tables } = this.ipv6;
-    const a = hostOrder(words[at]!);
-    const b = hostOrder(words[at + 1]!);
-    const c = hostOrder(words[at + 2]!);
-    const d = hostOrder(words[at + 3]!);
+    const a = sortable(words[at]!);
+    const b = sortable(words[at + 1]!);
+    const c = sortable(words[at + 2]!);
+    const d = sortable(words[at + 3]!);
     for (let i = 0; i < tables.length; i++) {
       const found = tables[i]!.find6(a, b, c, d);
       if (this.#decides(found)) return found;
@@ -162,12 +162,25 @@ export function hostOrder(word: number): number {
   return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }
 
-/** Multicast, the limited broadcast and the unspecified address are not forwarded by the unicast routes. */
-function staysOnLink4(address: number): boolean {
-  return address >>> 28 === 0xe || address === 0xffffffff || address === 0;
+/** Such a word as range-table.ts compares it. */
+function sortable(word: number): number {
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) ^ SORTABLE;
 }
 
-/** Multicast (ff00::/8) and link-local addresses (fe80::/10) neither. @param word the address' highest */
-function staysOnLink6(word: number): boolean {
+/**
+ * Multicast, the limited broadcast and the unspecified address are not forwarded by the unicast routes.
+ * @param address sortable
+ */
+function staysOnLink4(address: number): boolean {
+  const word = address ^ SORTABLE;
+  return word >>> 28 === 0xe || word === -1 || word === 0;
+}
+
+/**
+ * Multicast (ff00::/8) and link-local addresses (fe80::/10) neither.
+ * @param address its highest word, sortable
+ */
+function staysOnLink6(address: number): boolean {
+  const word = address ^ SORTABLE;
   return word >>> 24 === 0xff || word >>> 22 === 0xfe80 >>> 6;
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { PrefixColumns } from '../../src/host/prefix-columns.ts';
 import { buildRanges } from '../../src/host/range-builder.ts';
-import { RangeTable } from '../../src/host/range-table.ts';
+import { RangeTable, SORTABLE } from '../../src/host/range-table.ts';
 
 interface Prefix {
   readonly address: bigint;
@@ -28,7 +28,7 @@ async function tableOf(prefixes: readonly Prefix[], ipVersion: 4 | 6): Promise<(
     columns.add(wordsOf(address, ipVersion), length, i + 1, metric);
   const table = new RangeTable(await buildRanges(columns, turn));
   return (address) => {
-    const [a, b, c, d] = wordsOf(address, ipVersion);
+    const [a, b, c, d] = [...wordsOf(address, ipVersion)].map((word) => word ^ SORTABLE);
     return ipVersion === 4 ? table.find4(a!) : table.find6(a!, b!, c!, d!);
   };
 }
