@@ -1,11 +1,10 @@
-/** Runs `ip` (iproute2): no shell, nothing of this process' environment, nothing on its standard input. */
+/** Runs `ip` (iproute2), and takes apart what it prints. */
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { startProgram } from '../system/program.ts';
 import { JsonObjects } from './json-objects.ts';
 
-/** Where Debian and others have `ip`: an ordinary user's PATH may lack the first and the third. */
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 /** Of its output, what is taken apart in one turn of the event loop: about 4 ms. */
 const OCTETS_A_TURN = 262_144;
 /** Of what it says on standard error, as much is told. */
@@ -18,7 +17,7 @@ export class NoIpCommand extends Error {}
 
 /** Starts it. @param program `ip`, or what stands for it in tests */
 export function spawnIp(program: string, args: readonly string[]): IpProcess {
-  const child = spawn(program, args, { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startProgram(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }) as IpProcess;
   child.stdout.setEncoding('utf8');
   child.stderr.setEncoding('utf8');
   return child;
