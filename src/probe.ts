@@ -6,11 +6,12 @@
  */
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
-import type { FrameReceiver, PacketSource } from './capture/packet-source.ts';
+import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
 import { Exporter, type ExporterOptions } from './export/exporter.ts';
 import type { Message, MessageTransport, Session } from './export/message.ts';
 import type { FlowRecord } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
+import type { RouteLookup } from './flow/route.ts';
 import type { PacketView } from './packet/packet-view.ts';
 
 /** How often expiry, flushing and template refresh look at the clock. */
@@ -19,6 +20,8 @@ const TICK_MILLISECONDS = 25;
 const LAST_WORD_MILLISECONDS = 200;
 /** Flows that end in one turn of the event loop, at the end. */
 const FLOWS_A_TURN = 8192;
+/** Interfaces whose names are told: on a machine with thousands, all of them every minute would be a burst. */
+const MOST_INTERFACES = 1024;
 /** A file waits for a transport with more Messages queued than this. */
 const CONGESTED_MESSAGES = 1024;
 
@@ -57,6 +60,8 @@ export interface ProbeOptions
   readonly live: boolean;
   /** Where outgoing packets are captured: knows Weir's own, which are not metered. */
   readonly ownExport?: { refresh(): void; matches(view: PacketView): boolean } | undefined;
+  /** Live: the kernel's routes, and the interfaces that packets may leave by. Whoever gives them starts and stops them. */
+  readonly routes?: (RouteLookup & Pick<PacketSource, 'interfaces'>) | undefined;
   readonly outlets: readonly Outlet[];
   /** Unix and monotonic milliseconds. */
   readonly clocks: { readonly unix: () => number; readonly monotonic: () => number };
@@ -226,7 +231,7 @@ export class Probe {
         observed: () => {
           for (const source of sources) source.refreshCounters();
           return {
-            interfaces: sources.flatMap((source) => source.interfaces),
+            interfaces: this.#interfaces(),
             metering: {
               packetTotalCount: meter.capturedPackets,
               octetTotalCount: meter.capturedOctets,
@@ -244,6 +249,17 @@ export class Probe {
       },
       outlet.transport,
     );
+  }
+
+  /** The interfaces that records may name, each once. What has been renamed has the name that the kernel tells now. */
+  #interfaces(): CaptureInterface[] {
+    const { sources, routes } = this.#options;
+    const byIndex = new Map<number, CaptureInterface>();
+    for (const each of sources.flatMap((source) => source.interfaces)) byIndex.set(each.index, each);
+    for (const each of routes?.interfaces ?? []) {
+      if (byIndex.size < MOST_INTERFACES || byIndex.has(each.index)) byIndex.set(each.index, each);
+    }
+    return [...byIndex.values()];
   }
 
   #tick(): void {

@@ -125,6 +125,21 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: '--routes',
+    async find({ platform, run }) {
+      if (platform !== 'linux') return info("the kernel's routes are read on Linux only");
+      const without = 'records carry no egress interface, next hop and prefix lengths';
+      const rules = await run('ip', ['-json', 'rule', 'show']);
+      if (rules === undefined) return warn(`ip is missing: ${without}`, 'apt-get install iproute2');
+      if (rules.code !== 0)
+        return warn(
+          `ip does not print the rules as JSON: ${without}`,
+          'apt-get install iproute2, 4.16 or later',
+        );
+      return ok("ip tells the kernel's routes");
+    },
+  },
+  {
     name: 'demo',
     async find({ platform, run }) {
       if (platform !== 'linux') return warn('no network namespaces: it replays a capture instead');

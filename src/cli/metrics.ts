@@ -4,10 +4,17 @@ import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import type { PacketSource } from '../capture/packet-source.ts';
 import { FLOW_END_REASON_NAMES } from '../flow/meter.ts';
+import type { KernelRoutes } from '../host/kernel-routes.ts';
 import { LoopLag } from '../metrics/loop-lag.ts';
 import { buildRegistry } from '../metrics/registry.ts';
 import { MetricsServer } from '../metrics/server.ts';
-import type { CaptureMetrics, CollectorMetrics, MeterMetrics, RunMetrics } from '../metrics/sources.ts';
+import type {
+  CaptureMetrics,
+  CollectorMetrics,
+  MeterMetrics,
+  RouteMetrics,
+  RunMetrics,
+} from '../metrics/sources.ts';
 import type { Probe } from '../probe.ts';
 import type { CollectorOutlet } from './outlets.ts';
 
@@ -29,6 +36,7 @@ export async function startMetrics(
   sources: readonly PacketSource[],
   probe: Probe,
   outlets: readonly CollectorOutlet[],
+  routes: KernelRoutes | undefined,
   version: string,
   run: RunMetrics,
 ): Promise<RunningMetrics | undefined> {
@@ -39,6 +47,7 @@ export async function startMetrics(
   const registry = buildRegistry({
     captures,
     meter: meterMetrics(probe),
+    routes: routes && routeMetrics(routes),
     collectors,
     run,
     program: {
@@ -122,6 +131,35 @@ function meterMetrics({ meter }: Probe): MeterMetrics {
     },
     get inTableOctets() {
       return meter.meteredOctets - meter.recordedOctets;
+    },
+  };
+}
+
+function routeMetrics(routes: KernelRoutes): RouteMetrics {
+  return {
+    get ipv4Routes() {
+      return routes.count(4);
+    },
+    get ipv6Routes() {
+      return routes.count(6);
+    },
+    get reads() {
+      return routes.counters.reads;
+    },
+    get failures() {
+      return routes.counters.failures;
+    },
+    get monitors() {
+      return routes.counters.monitors;
+    },
+    get unfollowed() {
+      return routes.unfollowedRules + routes.unfollowedRoutes;
+    },
+    get readSeconds() {
+      return routes.readMilliseconds / 1000;
+    },
+    get ageSeconds() {
+      return routes.ageMilliseconds / 1000;
     },
   };
 }

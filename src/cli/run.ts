@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { opensInterface } from '../capture/filter.ts';
 import type { PacketSource } from '../capture/packet-source.ts';
 import type { EffectiveConfig, Loaded } from '../config/load.ts';
+import { KernelRoutes } from '../host/kernel-routes.ts';
 import { type Outlet, Probe } from '../probe.ts';
 import { readRights } from '../system/rights.ts';
 import type { CommandContext } from './context.ts';
@@ -44,12 +45,14 @@ export async function run(
     config.collectors.map((each) => [collectorKey(each), collectorOutlet(each, config.maxFlows, log)]),
   );
   const { outlets, view, lines } = localView(context, config, sources, [...collectors.values()]);
+  const routes = config.routes === 'off' ? undefined : kernelRoutes(log);
 
   let failures = 0;
   const probe: Probe = new Probe({
     ...probeSettings(config, randomBytes(8)),
     sources,
     live: true,
+    routes,
     outlets: [...collectors.values(), ...outlets],
     clocks: { unix: Date.now, monotonic: () => performance.now() },
     ownExport: ownExport(config, () => [...collectors.values(), ...reloader.leaving]),
@@ -79,12 +82,16 @@ export async function run(
       sources,
       probe,
       [...collectors.values()],
+      routes,
       context.version,
       { reloads: reloader.counters, ...(state !== undefined && { unclean: unclean ?? null }) },
     );
+    // Before the first packet, so that the first flows have theirs.
+    await routes?.start();
     await probe.start();
   } catch (error) {
     await metrics?.stop();
+    await routes?.stop();
     await probe.stop(0);
     state?.end();
     throw new UserError(error instanceof Error ? error.message : String(error));
@@ -105,7 +112,7 @@ export async function run(
   });
   await Promise.race([asked, probe.finished]);
 
-  await probe.stop(STOP_WITHIN_MILLISECONDS);
+  await Promise.all([probe.stop(STOP_WITHIN_MILLISECONDS), routes?.stop()]);
   log.repaint(undefined);
   view?.stop();
   await metrics?.stop();
@@ -146,6 +153,13 @@ function reportUncleanEnd({ last }: UncleanEnd, log: Log): void {
     packetsInTable: last.packets,
     octetsInTable: last.octets,
     recordsQueued: last.queuedRecords,
+  });
+}
+
+function kernelRoutes(log: Log): KernelRoutes {
+  return new KernelRoutes({
+    monotonicMilliseconds: () => performance.now(),
+    onNotice: (text) => log.warn(text),
   });
 }
 

@@ -114,6 +114,14 @@ export const OPTIONS = {
     commands: BOTH,
     help: 'What a record carries: standard, or full (MAC, TTL, MPLS, TCP details)',
   },
+  routes: {
+    name: 'routes',
+    type: choice('on', 'off'),
+    default: 'on',
+    group: 'Flows',
+    commands: RUN,
+    help: "Egress interface, next hop, prefix lengths from the kernel's routes: on or off",
+  },
   collectorUrls: {
     name: 'collector',
     alias: 'c',

@@ -103,7 +103,7 @@ export class Exporter implements RecordReceiver, Session<Message> {
   /** Messages that have left, and their octets on the wire. */
   messagesSent = 0;
   messageOctetsSent = 0;
-  /** Records of NetFlow v5 whose interface does not fit 16 bits and was sent as 0. */
+  /** Records of NetFlow v5 of which an interface does not fit 16 bits and was sent as 0. */
   wideInterfaceRecords = 0;
   /** Times that templates and options data were sent. */
   templatesSent = 0;
@@ -218,11 +218,13 @@ export class Exporter implements RecordReceiver, Session<Message> {
         {
           observationDomain,
           uptime,
-          onWideInterface: (index) =>
+          onWideInterface: (index) => {
+            this.wideInterfaceRecords++;
             this.#notice(
               'interface',
               `interface ${index} does not fit NetFlow v5's 16 bits and is sent as 0`,
-            ),
+            );
+          },
         },
         messageOctets,
       );
@@ -231,6 +233,7 @@ export class Exporter implements RecordReceiver, Session<Message> {
     const template = (ipVersion: 4 | 6, layout: FlowLayout): FlowTemplate => {
       const names = flowTemplateNames(ipVersion, {
         fields,
+        routes: layout.route !== 0,
         tcpControlBitsOctets,
         netflow9: protocol === 'netflow9',
       });

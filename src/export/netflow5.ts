@@ -26,7 +26,9 @@ const HEADER = {
 const RECORD = {
   source: 0,
   destination: 4,
+  nextHop: 8,
   input: 12,
+  output: 14,
   packets: 16,
   octets: 20,
   first: 24,
@@ -36,6 +38,8 @@ const RECORD = {
   tcpFlags: 37,
   protocol: 38,
   tos: 39,
+  sourceMask: 44,
+  destinationMask: 45,
   length: 48,
 };
 const MOST_RECORDS = 30;
@@ -45,8 +49,8 @@ export interface Netflow5Options {
   /** The low 16 bits become engine type (high octet) and engine ID (low octet). */
   readonly observationDomain: number;
   readonly uptime: UptimeClock;
-  /** Called for each record whose ingressInterface does not fit 16 bits and is sent as 0. */
-  readonly onWideInterface: (ingressInterface: number) => void;
+  /** Called for each record of which an interface does not fit 16 bits and is sent as 0. */
+  readonly onWideInterface: (interfaceIndex: number) => void;
 }
 
 export class Netflow5 implements Format {
@@ -69,6 +73,8 @@ export class Netflow5 implements Format {
     protocol: 0,
     input: 0,
   };
+  /** Where the record has what the routes say; undefined: it has nothing of it. */
+  #route: { output: number; nextHop: number; sourceMask: number; destinationMask: number } | undefined;
 
   /** @param capacity octets of a datagram */
   constructor(options: Netflow5Options, capacity: number) {
@@ -99,6 +105,10 @@ export class Netflow5 implements Format {
     if ((room < parts && this.#records > 0) || !this.#uptime.fits(start, end)) return Appended.NO_ROOM;
     if (parts > room) return Appended.NOT_REPRESENTABLE; // more than 2^32 · 30 octets in one record
 
+    const input = view.getUint32(offset + at.input, true);
+    const output = this.#route === undefined ? 0 : view.getUint32(offset + this.#route.output, true);
+    if (input > 0xffff || output > 0xffff) this.#options.onWideInterface(input > 0xffff ? input : output);
+
     let packetsLeft = packets;
     let octetsLeft = octets;
     for (let part = parts; part > 0; part--) {
@@ -122,9 +132,14 @@ export class Netflow5 implements Format {
     const target = writer.view;
     target.setInt32(to + RECORD.source, view.getInt32(offset + at.source));
     target.setInt32(to + RECORD.destination, view.getInt32(offset + at.source + 4));
-    const input = view.getUint32(offset + at.input, true);
-    if (input > 0xffff) this.#options.onWideInterface(input);
-    else target.setUint16(to + RECORD.input, input);
+    target.setUint16(to + RECORD.input, narrow(view.getUint32(offset + at.input, true)));
+    const route = this.#route;
+    if (route !== undefined) {
+      target.setInt32(to + RECORD.nextHop, view.getInt32(offset + route.nextHop));
+      target.setUint16(to + RECORD.output, narrow(view.getUint32(offset + route.output, true)));
+      target.setUint8(to + RECORD.sourceMask, view.getUint8(offset + route.sourceMask));
+      target.setUint8(to + RECORD.destinationMask, view.getUint8(offset + route.destinationMask));
+    }
     target.setUint32(to + RECORD.packets, packets);
     target.setUint32(to + RECORD.octets, octets);
     this.#uptime.add(start, end, to + RECORD.first, to + RECORD.last);
@@ -178,5 +193,18 @@ export class Netflow5 implements Format {
       protocol: at('protocolIdentifier'),
       input: at('ingressInterface'),
     };
+    if (layout.route !== 0) {
+      this.#route = {
+        output: at('egressInterface'),
+        nextHop: at('ipNextHopIPv4Address'),
+        sourceMask: at('sourceIPv4PrefixLength'),
+        destinationMask: at('destinationIPv4PrefixLength'),
+      };
+    }
   }
+}
+
+/** An interface index in 16 bits; 0 where it does not fit. */
+function narrow(interfaceIndex: number): number {
+  return interfaceIndex > 0xffff ? 0 : interfaceIndex;
 }

@@ -177,7 +177,7 @@ export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<
 /** Field names of a flow Template, in their order on the wire. */
 export function flowTemplateNames(
   ipVersion: 4 | 6,
-  options: { fields: 'standard' | 'full'; tcpControlBitsOctets: 1 | 2; netflow9: boolean },
+  options: { fields: 'standard' | 'full'; routes: boolean; tcpControlBitsOctets: 1 | 2; netflow9: boolean },
 ): string[] {
   const names = [
     `sourceIPv${ipVersion}Address`,
@@ -199,6 +199,14 @@ export function flowTemplateNames(
     'flowStartMilliseconds',
     'flowEndMilliseconds',
   ];
+  if (options.routes) {
+    names.push(
+      'egressInterface',
+      `ipNextHopIPv${ipVersion}Address`,
+      `sourceIPv${ipVersion}PrefixLength`,
+      `destinationIPv${ipVersion}PrefixLength`,
+    );
+  }
   if (options.fields === 'full') {
     names.push(
       'sourceMacAddress',

@@ -3,7 +3,8 @@
  *
  * A slot of the flow table is such a record, and a Template is compiled into copies out of it.
  * The head is the same for every record; the Flow Key follows it (IPv4 5 words, IPv6 11), then, with
- * `--fields full`, the extension. A plain IPv4 record is 16 words: one cache line.
+ * `--fields full`, the extension, and, where the routes are known, what they say. A plain IPv4 record is 16 words:
+ * one cache line.
  *
  * Integers are in the host's byte order, which must be little-endian (x86-64, arm64; checked at start);
  * fields of kind `network` lie as they were on the wire and are copied without change.
@@ -52,6 +53,8 @@ export interface FlowLayout {
   readonly keyWords: number;
   /** First word of the extension for `--fields full`; 0: there is none. */
   readonly extension: number;
+  /** First word of what the routes say; 0: nothing. */
+  readonly route: number;
   /** Words of a whole record; even. */
   readonly words: number;
   /** By IANA Information Element name. */
@@ -82,8 +85,17 @@ export const EXT_FRAGMENT = 7; // fragmentIdentification of the record's last fr
 export const EXT_SYN_FIN = 8; // tcpSynTotalCount, tcpFinTotalCount, tcpRstTotalCount: uint32 each, since the flow began
 export const EXT_WORDS = 11;
 
-/** Builds the layout for one IP version. */
-export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full'): FlowLayout {
+/** Words of what the routes say, from its start. */
+export const ROUTE_EGRESS = 0; // egressInterface
+/** Prefix lengths of source (uint8) and destination (uint8) « 8 | generation of the routes (uint16) « 16 */
+export const ROUTE_PREFIX_LENGTHS = 1;
+export const ROUTE_NEXT_HOP = 2; // as many words as an address
+
+/**
+ * Builds the layout for one IP version.
+ * @param routes with egress interface, next hop and prefix lengths
+ */
+export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full', routes = false): FlowLayout {
   const keyWords = ipVersion === 4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6;
   const address = ipVersion === 4 ? 4 : 16;
   const key = KEY * 4;
@@ -126,5 +138,15 @@ export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full'): Flo
     field('tcpRstTotalCount', at + (EXT_SYN_FIN + 2) * 4, 'uint32', 4);
     words += EXT_WORDS;
   }
-  return { ipVersion, keyWords, extension, words: words + (words % 2), fields };
+  let route = 0;
+  if (routes) {
+    route = words;
+    const at = route * 4;
+    field('egressInterface', at + ROUTE_EGRESS * 4, 'uint32', 4);
+    field(`sourceIPv${ipVersion}PrefixLength`, at + ROUTE_PREFIX_LENGTHS * 4, 'uint8', 1);
+    field(`destinationIPv${ipVersion}PrefixLength`, at + ROUTE_PREFIX_LENGTHS * 4 + 1, 'uint8', 1);
+    field(`ipNextHopIPv${ipVersion}Address`, at + ROUTE_NEXT_HOP * 4, 'network', address);
+    words += ROUTE_NEXT_HOP + address / 4;
+  }
+  return { ipVersion, keyWords, extension, route, words: words + (words % 2), fields };
 }

@@ -40,6 +40,7 @@ import {
   PACKET_DELTA_COUNT,
   START_TICK,
 } from './flow-record.ts';
+import { RouteFields, type RouteLookup } from './route.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** A second word that no Flow Key has: where ECN would stand it has zeros (packet-layout.ts). */
@@ -67,6 +68,8 @@ export interface FlowTableOptions {
   readonly idleTimeoutMilliseconds: number;
   /** How long an entry stays after FIN or RST. */
   readonly lingerMilliseconds: number;
+  /** Asked for each flow, where the layout has room for the answer. */
+  readonly routes?: RouteLookup | undefined;
   /** Called before an entry is added: sees to it, by {@link FlowTable.evict}, that there is room. */
   readonly makeRoom: () => void;
   /** Called for each record that leaves, which lies at word `base` of `words`, its flowEndReason set. */
@@ -93,6 +96,7 @@ export class FlowTable {
   readonly #wheel: TimerWheel;
   readonly #stride: number;
   readonly #extension: number;
+  readonly #route: RouteFields | undefined;
   readonly #keyWords: number;
   readonly #activeTimeout: number;
   readonly #idleTimeout: number;
@@ -117,6 +121,7 @@ export class FlowTable {
     this.#packetTimes = options.packets.floats;
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
+    this.#route = options.routes && new RouteFields(options.routes, options.layout);
     this.#index = new FlowIndex(options.capacity);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
@@ -369,6 +374,7 @@ export class FlowTable {
     const hash = packets[packet + PACKET_HASH]!;
     while (!this.#index.insert(hash, slot)) this.#evictFromCrowd(hash);
     if (this.#extension !== 0) beginExtension(words, base + this.#extension, packets, packet);
+    this.#route?.begin(words, base);
     this.#wheel.link(slot, tick);
     return slot;
   }
@@ -385,6 +391,7 @@ export class FlowTable {
     floats[half + FLOW_END_MILLISECONDS / 2] = milliseconds;
     words[base + FLAGS] = (words[base + FLAGS]! & ~VALUES) | OPEN | (packets[packet + CONTROL]! & VALUES);
     words[base + START_TICK] = tick;
+    this.#route?.refresh(words, base);
     const state = words[base + FLAGS]!;
     this.#wheel.unlink(slot);
     const endIn =

@@ -30,6 +30,7 @@ import {
 } from './flow-record.ts';
 import { FlowTable } from './flow-table.ts';
 import { type HashSeed, hashKey } from './hash.ts';
+import type { RouteLookup } from './route.ts';
 import { GRANULE_SHIFT } from './timer-wheel.ts';
 
 export interface MeterOptions {
@@ -46,6 +47,8 @@ export interface MeterOptions {
   /** The monotonic clock, in milliseconds. Not used with `packet`. */
   readonly monotonicMilliseconds: () => number;
   readonly seed: HashSeed;
+  /** Where given, records have room for what the routes say. */
+  readonly routes?: RouteLookup | undefined;
   /** True for Weir's own export, which is not metered (only asked where egress is captured). */
   readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
 }
@@ -115,7 +118,8 @@ export class Meter implements FrameReceiver {
     const table = (ipVersion: 4 | 6): FlowTable =>
       new FlowTable({
         packets: this.#view,
-        layout: flowLayout(ipVersion, options.fields),
+        layout: flowLayout(ipVersion, options.fields, options.routes !== undefined),
+        routes: options.routes,
         capacity: options.maxFlows,
         activeTimeoutMilliseconds: options.activeTimeoutMilliseconds,
         idleTimeoutMilliseconds: options.idleTimeoutMilliseconds,

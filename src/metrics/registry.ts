@@ -11,6 +11,7 @@ import { collectorMetrics } from './collector-metrics.ts';
 import type { Definition } from './definition.ts';
 import { captureMetrics, meterMetrics } from './line-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
+import { routeMetrics } from './route-metrics.ts';
 import { runMetrics } from './run-metrics.ts';
 import type { MetricSources } from './sources.ts';
 
@@ -20,6 +21,7 @@ export function buildRegistry(sources: MetricSources): Registry {
   for (const definition of [
     ...captureMetrics(sources),
     ...meterMetrics(sources),
+    ...routeMetrics(sources),
     ...collectorMetrics(sources),
     ...runMetrics(sources),
     ...processMetrics(sources),

@@ -97,9 +97,28 @@ export interface LoopLagMetrics {
   take(): { readonly mean: number; readonly p50: number; readonly p99: number; readonly max: number };
 }
 
+/** The kernel's routes. */
+export interface RouteMetrics {
+  /** Routes that are known. */
+  readonly ipv4Routes: number;
+  readonly ipv6Routes: number;
+  readonly reads: number;
+  readonly failures: number;
+  /** Times that `ip monitor` was started. */
+  readonly monitors: number;
+  /** Policy rules and routes that are passed over. */
+  readonly unfollowed: number;
+  /** How long the last reading took. */
+  readonly readSeconds: number;
+  /** Since the last that succeeded; Infinity: none did. */
+  readonly ageSeconds: number;
+}
+
 export interface MetricSources {
   readonly captures: readonly CaptureMetrics[];
   readonly meter: MeterMetrics;
+  /** Undefined: they are not asked for. */
+  readonly routes?: RouteMetrics | undefined;
   /** May change between scrapes: the labels follow. */
   readonly collectors: readonly CollectorMetrics[];
   readonly run: RunMetrics;

@@ -72,6 +72,7 @@ ok    CAP_NET_RAW        held, and nothing else
 ok    AF_PACKET ring     opens (tried on eth0)
 ok    --filter           tcpdump compiles filters
 ok    --capture libpcap  the package cap is there
+ok    --routes           ip tells the kernel's routes
 ok    demo               network namespaces can be made
 ok    interfaces         eth0 is up; GRO is on, which Weir undoes
 info  socket buffers     net.core.rmem_max is 212992 octets; weir listen may like more
@@ -130,6 +131,14 @@ t.test('what only takes a part away', async (t) => {
     [
       { run: async () => ({ code: 1, stdout: '' }) },
       /^warn {2}demo .* replays a capture\n +to mend: sudo weir demo$/m,
+    ],
+    [
+      { run: async (program) => (program === 'ip' ? undefined : { code: 0, stdout: '' }) },
+      /^warn {2}--routes +ip is missing: records carry no egress interface.*\n +to mend: apt-get install iproute2$/m,
+    ],
+    [
+      { run: async (program) => ({ code: program === 'ip' ? 255 : 0, stdout: '' }) },
+      /^warn {2}--routes +ip does not print the rules as JSON/m,
     ],
     [{ listen: broken }, /^warn {2}metrics port +127\.0\.0\.1:9469 cannot be listened on: broken$/m],
     [{ interfaces: [] }, /^warn {2}interfaces +none is up/m],

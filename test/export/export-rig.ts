@@ -53,9 +53,10 @@ export class ExportRig {
   /** Messages wait instead of leaving at once. */
   held: Message[] | undefined;
 
-  constructor(options: Partial<ExporterOptions> = {}) {
+  /** @param routes records have what the routes say */
+  constructor(options: Partial<ExporterOptions> = {}, routes = false) {
     const fields = options.fields ?? 'standard';
-    this.layouts = [flowLayout(4, fields), flowLayout(6, fields)];
+    this.layouts = [flowLayout(4, fields, routes), flowLayout(6, fields, routes)];
     const transport = { queued: 0, send: (message: Message) => this.#send(message) };
     this.exporter = new Exporter(
       {

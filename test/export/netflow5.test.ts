@@ -54,6 +54,26 @@ t.test('the octets of a datagram (Cisco tables B-3 and B-4)', async (t) => {
   );
 });
 
+t.test('what the routes say: nexthop, output, src_mask, dst_mask', async (t) => {
+  const rig = new ExportRig({ protocol: 'netflow5' }, true);
+  rig.record(4, {
+    sourceIPv4Address: '10.1.2.3',
+    destinationIPv4Address: '192.0.2.254',
+    ingressInterface: 3,
+    egressInterface: 0x0405,
+    ipNextHopIPv4Address: '10.9.8.7',
+    sourceIPv4PrefixLength: 24,
+    destinationIPv4PrefixLength: 17,
+    packetDeltaCount: 1,
+    octetDeltaCount: 40,
+  });
+  rig.exporter.flush();
+  const record = hex(rig.datagrams[0]!.subarray(24));
+  t.equal(record.slice(16, 32), ['0a090807', '0003', '0405'].join(''), 'nexthop, input, output');
+  t.equal(record.slice(80), ['0000', '0000', '18', '11', '0000'].join(''), 'ASes, masks, pad');
+  t.equal(value(rig.records[0], 'ipNextHopIPv4Address'), '10.9.8.7');
+});
+
 t.test(
   'at most 30 records a datagram, its length exact, flow_sequence counts the flows before it',
   async (t) => {
@@ -183,6 +203,29 @@ t.test('what v5 cannot carry is counted and said once', async (t) => {
   t.equal(rig.notices.length, 2);
   t.match(rig.notices[0], /IPv6/);
   t.match(rig.notices[1], /70000/);
+  t.equal(rig.exporter.wideInterfaceRecords, 1);
+});
+
+t.test('an egress interface that does not fit, and both: a record counts once', async (t) => {
+  const rig = new ExportRig({ protocol: 'netflow5' }, true);
+  const plain = { packetDeltaCount: 1, octetDeltaCount: 2 ** 33 };
+  rig.record(4, { ...plain, ingressInterface: 1, egressInterface: 70_000 });
+  rig.record(4, { ...plain, ingressInterface: 80_000, egressInterface: 70_000 });
+  rig.record(4, { ...plain, ingressInterface: 1, egressInterface: 65_535 });
+  rig.exporter.flush();
+  const interfaces = rig.records.map((r) => [value(r, 'ingressInterface'), value(r, 'egressInterface')]);
+  // 2^33 octets need three records each.
+  t.same(
+    interfaces.filter((_, i) => i % 3 === 0),
+    [
+      [1, 0],
+      [0, 0],
+      [1, 65_535],
+    ],
+  );
+  t.equal(interfaces.length, 9);
+  t.equal(rig.exporter.wideInterfaceRecords, 2);
+  t.match(rig.notices, [/^interface 70000 does not fit NetFlow v5's 16 bits and is sent as 0$/]);
 });
 
 t.test('ICMP: type and code in the destination port', async (t) => {

@@ -131,6 +131,55 @@ for (const protocol of ['ipfix', 'netflow9'] as const) {
     },
   );
 
+  t.test(`${protocol}: what the routes say, only where they are known`, async (t) => {
+    const rig = new ExportRig({ protocol, fields: 'full' }, true);
+    const route = { egressInterface: 70_000, minimumTTL: 7 };
+    rig.record(4, {
+      ...plain,
+      ...route,
+      ipNextHopIPv4Address: '10.9.8.7',
+      sourceIPv4PrefixLength: 24,
+      destinationIPv4PrefixLength: 9,
+    });
+    rig.record(6, {
+      ...plain,
+      ...route,
+      ipNextHopIPv6Address: 'fe80::12:34',
+      sourceIPv6PrefixLength: 64,
+      destinationIPv6PrefixLength: 127,
+    });
+    rig.exporter.flush();
+    const names = ['egressInterface', 'ipNextHopIPv', 'sourceIPv', 'destinationIPv', 'minimumTTL'];
+    const said = (record: (typeof rig.records)[number]) =>
+      Object.fromEntries(
+        record.shape.fields
+          .map(({ name }, i) => [name, record.values[i]] as const)
+          .filter(
+            ([name]) => names.some((each) => name.startsWith(each)) && !/^(source|dest).*Address$/.test(name),
+          ),
+      );
+    t.same(rig.records.map(said), [
+      {
+        ...route,
+        ipNextHopIPv4Address: '10.9.8.7',
+        sourceIPv4PrefixLength: 24,
+        destinationIPv4PrefixLength: 9,
+      },
+      {
+        ...route,
+        ipNextHopIPv6Address: 'fe80::12:34',
+        sourceIPv6PrefixLength: 64,
+        destinationIPv6PrefixLength: 127,
+      },
+    ]);
+    const without = new ExportRig({ protocol, fields: 'full' });
+    without.record(4, plain);
+    without.exporter.flush();
+    t.equal(value(without.records[0], 'egressInterface'), undefined);
+    const ids = (each: ExportRig) => u16(each.datagrams[0]!, header + 4);
+    t.not(ids(without), ids(rig), 'another template');
+  });
+
   t.test(`${protocol}: the sequence`, async (t) => {
     const rig = new ExportRig({ protocol });
     for (let i = 0; i < 100; i++) rig.record(4, plain);

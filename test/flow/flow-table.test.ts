@@ -19,8 +19,13 @@ function randomly(seed: number): (below: number) => number {
 t.test('a plain IPv4 record is one cache line, and the fields of a record do not overlap', async (t) => {
   t.equal(flowLayout(4, 'standard').words, 16);
   for (const version of [4, 6] as const) {
-    for (const fields of ['standard', 'full'] as const) {
-      const layout = flowLayout(version, fields);
+    for (const [fields, routes] of [
+      ['standard', false],
+      ['full', false],
+      ['standard', true],
+      ['full', true],
+    ] as const) {
+      const layout = flowLayout(version, fields, routes);
       t.equal(layout.words % 2, 0, 'float64 fields of every record stay aligned');
       const taken = new Set<number>();
       for (const [name, field] of layout.fields) {

@@ -24,7 +24,8 @@ export class MeterRig {
   monotonicMilliseconds = 0;
   readonly #frame = new Frame();
 
-  constructor(options: Partial<MeterOptions> = {}) {
+  /** @param see takes each record, beside {@link records} */
+  constructor(options: Partial<MeterOptions> = {}, see: (record: FlowRecord) => void = () => undefined) {
     this.meter = new Meter(
       {
         activeTimeoutMilliseconds: 5000,
@@ -36,7 +37,12 @@ export class MeterRig {
         seed: [0x12345678, 0x9abcdef0 | 0],
         ...options,
       },
-      { record: (record) => this.records.push(seen(record)) },
+      {
+        record: (record) => {
+          this.records.push(seen(record));
+          see(record);
+        },
+      },
     );
   }
 

@@ -21,6 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   transport: [],
   collect: ['export'],
   config: [],
+  host: ['system'],
   metrics: ['capture', 'packet', 'flow', 'export', 'transport'],
   'probe.ts': ['capture', 'packet', 'flow', 'export'],
   cli: [
@@ -32,6 +33,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'transport',
     'collect',
     'config',
+    'host',
     'metrics',
     'probe.ts',
   ],

@@ -1,5 +1,5 @@
 /** Sources of metrics with numbers that satisfy both identities of conservation. */
-import type { LoopLagMetrics, MeterMetrics, MetricSources } from '../../src/metrics/sources.ts';
+import type { LoopLagMetrics, MeterMetrics, MetricSources, RouteMetrics } from '../../src/metrics/sources.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -7,6 +7,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export interface TestSources extends MetricSources {
   readonly captures: Mutable<MetricSources['captures'][number]>[];
   readonly meter: Mutable<MeterMetrics>;
+  readonly routes: Mutable<RouteMetrics>;
   readonly collectors: Mutable<MetricSources['collectors'][number]>[];
 }
 
@@ -54,6 +55,16 @@ export function testSources(): TestSources {
       inTableOctets: 9_900,
     },
     run: { reloads: { applied: 2, refused: 1 }, unclean: { last: { flows: 3, packets: 30, octets: 3000 } } },
+    routes: {
+      ipv4Routes: 900_000,
+      ipv6Routes: 200_000,
+      reads: 17,
+      failures: 3,
+      monitors: 2,
+      unfollowed: 5,
+      readSeconds: 2.5,
+      ageSeconds: 61.5,
+    },
     collectors: [
       {
         url: 'ipfix://c.example:4739',

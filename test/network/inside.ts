@@ -80,6 +80,14 @@ const kinds: Record<string, () => Promise<void>> = {
     await once(server, 'listening');
     say({ port: (server.address() as AddressInfo).port });
   },
+  /** host: UDP; prints each datagram in hexadecimal. */
+  async keep() {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 4_000_000 });
+    socket.on('message', (datagram) => say({ datagram: datagram.toString('hex') }));
+    socket.bind(0, host);
+    await once(socket, 'listening');
+    say({ port: socket.address().port });
+  },
   /** host: accepts connections and never reads. */
   async 'tcp-stall'() {
     const server = createServer((socket) => {
