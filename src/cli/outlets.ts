@@ -1,18 +1,23 @@
 /** From a collector's URL to the way out: the exporter's options and its transport. */
 
 import { isIPv4 } from 'node:net';
-import type { CollectorConfig } from '../config/collector-url.ts';
+import type { CollectorConfig, TlsFiles } from '../config/collector-url.ts';
 import type { EffectiveConfig } from '../config/load.ts';
 import type { Message } from '../export/message.ts';
 import type { Outlet } from '../probe.ts';
 import type { TransportEvent } from '../transport/session.ts';
 import { TcpTransport } from '../transport/tcp.ts';
+import { readTlsFiles } from '../transport/tls-files.ts';
+import { TlsConnector } from '../transport/tls-socket.ts';
 import { UdpTransport } from '../transport/udp.ts';
+import { EXIT_USAGE, UserError } from './errors.ts';
 import type { Log } from './log.ts';
 
 /** Octets of the IP and UDP headers in front of a Message. */
 const IPV4_UDP_HEADERS = 28;
 const IPV6_UDP_HEADERS = 48;
+/** Octets of a Message where there are no datagrams: as in Ethernet's. Batches of many are what is written. */
+const STREAM_MESSAGE_OCTETS = 1452;
 /** Datagrams that may leave at once after a pause: a quarter of a collector's default socket buffer. */
 const BURST_DATAGRAMS = 32;
 /** Records of IPv6 with `--fields full` and routes, 156 octets of v9 each, in a message of 1452 octets. */
@@ -30,7 +35,10 @@ export function collectorOutlets(config: EffectiveConfig, log: Log): CollectorOu
   return config.collectors.map((collector) => collectorOutlet(collector, config.maxFlows, log));
 }
 
-/** @param maxFlows the table's limit, from which the queue's follows */
+/**
+ * @param maxFlows the table's limit, from which the queue's follows
+ * @throws UserError where a certificate or a key cannot be used
+ */
 export function collectorOutlet(collector: CollectorConfig, maxFlows: number, log: Log): CollectorOutlet {
   // A whole table that expires at once fits a queue: no message holds fewer records than this, but at small MTUs.
   const maxQueuedMessages = SPARE_MESSAGES + Math.ceil(maxFlows / FEWEST_RECORDS);
@@ -45,20 +53,24 @@ export function collectorOutlet(collector: CollectorConfig, maxFlows: number, lo
     protocol,
     observationDomain: collector.observationDomain,
     tcpControlBitsOctets: collector.tcpControlBitsOctets,
-    // A name may turn out to be IPv6: then the headers take 20 octets more.
-    messageOctets: mtu - (isIPv4(host) ? IPV4_UDP_HEADERS : IPV6_UDP_HEADERS),
   };
-  if (collector.transport === 'tcp') {
+  if (collector.transport !== 'udp') {
+    const { tls } = collector;
+    if (tls !== undefined) checkTlsFiles(url, tls, log);
+    const connector = tls === undefined ? undefined : new TlsConnector(host, tls);
     return {
       ...common,
+      messageOctets: STREAM_MESSAGE_OCTETS,
       // Once a connection is enough (RFC 7011 §8.4 asks for repetition over UDP only).
       templateRefreshMilliseconds: 0,
       templateRefreshMessages: 0,
-      transport: new TcpTransport<Message>({ host, port, source, maxQueuedMessages, onEvent }),
+      transport: new TcpTransport<Message>({ host, port, source, connector, maxQueuedMessages, onEvent }),
     };
   }
   return {
     ...common,
+    // A name may turn out to be IPv6: then the headers take 20 octets more.
+    messageOctets: mtu - (isIPv4(host) ? IPV4_UDP_HEADERS : IPV6_UDP_HEADERS),
     templateRefreshMilliseconds: collector.templateRefreshSeconds * 1000,
     templateRefreshMessages: collector.templateRefreshPackets,
     transport: new UdpTransport<Message>({
@@ -71,4 +83,19 @@ export function collectorOutlet(collector: CollectorConfig, maxFlows: number, lo
       onEvent,
     }),
   };
+}
+
+/** At the start a file that cannot be used is a mistake; later it is an error of the connection. */
+function checkTlsFiles(url: string, tls: TlsFiles, log: Log): void {
+  try {
+    readTlsFiles(tls);
+  } catch (error) {
+    throw new UserError(`${JSON.stringify(url)}: ${(error as Error).message}`, { exitCode: EXIT_USAGE });
+  }
+  if (tls.cert === undefined) {
+    log.info(
+      'without cert= and key= the collector cannot know who sends (RFC 7011 §11 asks for certificates on both sides)',
+      { collector: url },
+    );
+  }
 }

@@ -129,7 +129,7 @@ export const OPTIONS = {
     list: true,
     group: 'Export',
     commands: BOTH,
-    help: 'Where records go: netflow5|netflow9|ipfix|ipfix+tcp://HOST[:PORT]; repeat it',
+    help: 'Where records go: netflow5|netflow9|ipfix|ipfix+tcp|ipfix+tls://HOST[:PORT] or ipfix+file:///PATH; repeat it',
   },
   observationDomain: {
     name: 'observation-domain',

@@ -1,5 +1,5 @@
 /**
- * Messages over a TCP connection to one collector: IPFIX over TCP (RFC 7011 §10.4).
+ * Messages over a TCP connection to one collector: IPFIX over TCP (RFC 7011 §10.4), or over TLS (§11).
  *
  *   start ─▶ locate ─▶ connect ─▶ session ─▶ write a batch ─▶ the kernel has it ─▶ settle ─▶ next batch …
  *               ▲        │ refused                  │ lost, closed, stalled
@@ -11,10 +11,12 @@
 import type { Socket } from 'node:net';
 import { inOrder, type ResolvedAddress } from './resolve.ts';
 import type { Sendable, SessionEndpoints, TransportState } from './session.ts';
-import { connectTcp } from './tcp-socket.ts';
+import { type Connector, tcpConnector } from './tcp-socket.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
 export interface TcpOptions extends TransportOptions {
+  /** How to open a connection; by default without TLS. */
+  readonly connector?: Connector | undefined;
   /** A connection that is not made in this time is given up. */
   readonly connectMilliseconds?: number | undefined;
   /** A connection whose peer does not take a batch in this time is closed. */
@@ -29,6 +31,7 @@ const BATCH_OCTETS = 65_536;
 const WORKS_WELL_MILLISECONDS = 10_000;
 
 export class TcpTransport<M extends Sendable> extends Transport<M> {
+  readonly #connector: Connector;
   readonly #connectMilliseconds: number;
   readonly #stallMilliseconds: number;
   readonly #giveUp = new AbortController();
@@ -39,6 +42,7 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
 
   constructor(options: TcpOptions) {
     super(options, undefined); // a connection stays where it is
+    this.#connector = options.connector ?? tcpConnector;
     this.#connectMilliseconds = options.connectMilliseconds ?? CONNECT_MILLISECONDS;
     this.#stallMilliseconds = options.stallMilliseconds ?? STALL_MILLISECONDS;
   }
@@ -111,7 +115,7 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
     for (const one of inOrder(addresses, this.address, false)) {
       let socket: Socket;
       try {
-        socket = await connectTcp(one, {
+        socket = await this.#connector.connect(one, {
           port: this.options.port,
           source: this.options.source,
           withinMilliseconds: this.#connectMilliseconds,
@@ -120,7 +124,9 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
         });
       } catch (error) {
         if (this.stopped) return false;
-        this.tellError(`cannot connect to ${this.where(one.address)}: ${(error as Error).message}`);
+        this.tellError(
+          `cannot connect to ${this.where(one.address)}: ${this.#connector.explain(error as Error)}`,
+        );
         continue;
       }
       this.#adopt(one.address, socket);
@@ -133,7 +139,7 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
   #adopt(address: string, socket: Socket): void {
     let failure = 'the collector closed it';
     socket.on('error', (error) => {
-      failure = error.message;
+      failure = this.#connector.explain(error);
     });
     socket.on('data', (octets) => {
       this.counters.octetsReceived += octets.length;
