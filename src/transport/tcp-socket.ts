@@ -13,6 +13,9 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
+/** The collector has closed a connection that was being made. */
+export class ClosedByPeer extends Error {}
+
 /** A way to open connections: TCP alone, or TLS over it. */
 export interface Connector {
   /** Connects; rejects with the kernel's error. The caller listens for `error` and `close` from then on. */
@@ -60,7 +63,7 @@ export function whenReady<S extends Socket>(
       ended();
       reject(error);
     };
-    const closed = () => failed(new Error('the collector closed it'));
+    const closed = () => failed(new ClosedByPeer('the collector closed it'));
     const ready = () => {
       ended();
       resolve(socket);

@@ -173,7 +173,12 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
   protected override close(): void {
     this.#giveUp.abort();
     this.#cancelStall();
-    this.#socket?.destroy(); // what the kernel has taken it sends nevertheless, and then FIN
+    // What the kernel has taken it sends nevertheless, and then FIN. TLS has a word of its own for the end, which an
+    // orderly end says; where something is stuck, there is no such end.
+    const socket = this.#socket;
     this.#socket = undefined;
+    if (socket === undefined) return;
+    if (this.outbox.inFlight === 0) socket.unref().destroySoon();
+    else socket.destroy();
   }
 }

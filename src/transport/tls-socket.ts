@@ -8,7 +8,7 @@
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { ResolvedAddress } from './resolve.ts';
-import { type ConnectOptions, type Connector, tcpConnector, whenReady } from './tcp-socket.ts';
+import { ClosedByPeer, type ConnectOptions, type Connector, tcpConnector, whenReady } from './tcp-socket.ts';
 import { explainTlsError } from './tls-errors.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 
@@ -51,6 +51,9 @@ export class TlsConnector implements Connector {
   }
 
   explain(error: Error): string {
+    if (error instanceof ClosedByPeer && this.#files.cert !== undefined) {
+      return `${error.message} after the handshake; it may not accept the certificate of cert=`;
+    }
     return explainTlsError(error, this.#host);
   }
 }
