@@ -16,6 +16,7 @@ export const TRANSPORT_NOT_SENT_REASONS = [
   'too_large',
   'unresolved',
   'disconnected',
+  'disk_full',
   'shutdown',
   'other',
 ] as const;
@@ -71,7 +72,7 @@ export interface TransportCounters {
   /** Times that the collector's name was looked up, and how often that failed. */
   resolutions: number;
   resolutionErrors: number;
-  /** Transport Sessions begun: sockets opened (UDP) or connections made (TCP). */
+  /** Transport Sessions begun: sockets opened (UDP), connections made (TCP) or files begun. */
   sessions: number;
   /** Octets that the collector sent; they are read and thrown away. */
   octetsReceived: number;
@@ -89,6 +90,7 @@ export function transportCounters(): TransportCounters {
       too_large: 0,
       unresolved: 0,
       disconnected: 0,
+      disk_full: 0,
       shutdown: 0,
       other: 0,
     },
