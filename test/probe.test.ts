@@ -131,8 +131,9 @@ class NullTransport implements Transport {
   stop(): void {}
 }
 
-const outlet = (protocol: Outlet['protocol'], transport: Transport): Outlet => ({
-  name: protocol,
+const outlet = (protocol: Outlet['protocol'], transport: Transport, name = '', balance?: string): Outlet => ({
+  name: protocol + name,
+  balance,
   protocol,
   observationDomain: 1,
   messageOctets: 1452,
@@ -215,11 +216,15 @@ function anyFrame(random: Random): { frame: Frame; packets: number } {
 for (const seed of SEEDS) {
   t.test(`both identities of conservation hold at every moment (seed ${seed})`, async (t) => {
     const random = new Random(seed);
-    const transports = [1, 2, 3].map((n) => new FickleTransport(new Random(1000 * seed + n)));
+    const transports = [1, 2, 3, 4, 5].map((n) => new FickleTransport(new Random(1000 * seed + n)));
     const { probe, source, clock } = probeWith({
-      outlets: (['ipfix', 'netflow9', 'netflow5'] as const).map((protocol, i) =>
-        outlet(protocol, transports[i]!),
-      ),
+      outlets: [
+        ...(['ipfix', 'netflow9', 'netflow5'] as const).map((protocol, i) =>
+          outlet(protocol, transports[i]!),
+        ),
+        outlet('ipfix', transports[3]!, ' a', 'group'),
+        outlet('netflow9', transports[4]!, ' b', 'group'),
+      ],
       ownExport: { refresh: () => undefined, matches: (view) => view.destinationTransportPort === OWN_PORT },
     });
     await probe.start();
@@ -261,6 +266,10 @@ for (const seed of SEEDS) {
       t.ok(exporter.sent.records > 100 && exporter.notSent.get('refused')!.records > 0);
     }
     t.ok(probe.exports[2]!.exporter.notSent.get('not_representable')!.records > 0);
+    const [one, other] = [probe.exports[3]!.exporter, probe.exports[4]!.exporter];
+    t.ok(one.balancedAway.records > 100 && other.balancedAway.records > 100, 'both have a share');
+    t.same(one.balancedAway, other.accepted, 'what one does not get the other gets');
+    t.same(other.balancedAway, one.accepted);
   });
 }
 
@@ -272,9 +281,16 @@ function identities(t: Test, { meter, exports }: Probe): void {
     const inTable = open[0]![name] + open[1]![name];
     for (const { exporter } of exports) {
       const notSent = sum([...exporter.notSent.values()].map((counts) => counts[name]));
-      const all = exporter.sent[name] + exporter.queued[name] + inTable + notSent;
-      same(t, all, metered, `metered = sent + queued + in table + not sent ${name}, ${exporter.protocol}`);
+      const all =
+        exporter.sent[name] + exporter.queued[name] + inTable + exporter.balancedAway[name] + notSent;
+      const terms = 'sent + queued + in table + balanced away + not sent';
+      same(t, all, metered, `metered = ${terms} ${name}, ${exporter.protocol}`);
     }
+    // The group as a whole: what one got, another did not.
+    const group = exports.filter(({ outlet: { balance } }) => balance !== undefined);
+    if (group.length === 0) return;
+    const accepted = sum(group.map(({ exporter }) => exporter.accepted[name]));
+    same(t, accepted + inTable, metered, `metered = the group's + in table ${name}`);
   };
   unit('packets', meter.capturedPackets, meter.meteredPackets, meter.ignoredPackets);
   unit('octets', meter.capturedOctets, meter.meteredOctets, meter.ignoredOctets);

@@ -270,9 +270,10 @@ export function conserves(t: Test, metrics: Metrics, collectors: readonly string
         metrics.sum(`weir_collector_sent_${unit}_total`, of) +
           metrics.sum(`weir_collector_queued_${unit}`, of) +
           metrics.sum(`weir_flow_table_${unit}`) +
+          metrics.sum(`weir_collector_balanced_away_${unit}_total`, of) +
           metrics.sum(`weir_collector_not_sent_${unit}_total`, of),
         metered,
-        `sent + queued + in the table + not sent = metered ${unit}, for ${collector}`,
+        `sent + queued + in the table + balanced away + not sent = metered ${unit}, for ${collector}`,
       );
     }
   }
