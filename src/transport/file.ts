@@ -66,6 +66,8 @@ export class FileTransport<M extends Sendable> {
   #batch: M[] = [];
   /** A session has begun whose file is not open yet. */
   #begun = false;
+  /** Unix time that stands in that file's name. */
+  #beginsSeconds = 0;
   /** A file has been opened once. */
   #opened = false;
   /** The loop that writes; undefined: it has nothing to do. */
@@ -239,10 +241,14 @@ export class FileTransport<M extends Sendable> {
   async #begin(): Promise<IpfixFile> {
     if (!this.#begun) {
       this.#begun = true;
+      const waiting = this.#box.next;
       this.#box.beginSession();
+      // What opens the session bears the time of now; what waits may be from an interval before.
+      this.#beginsSeconds = exportSeconds((waiting ?? this.#box.next!).bytes);
     }
-    const first = exportSeconds(this.#box.next!.bytes);
-    const file = this.#rotates ? await this.#beginNumbered(first) : await IpfixFile.begin(this.#options.path);
+    const file = this.#rotates
+      ? await this.#beginNumbered(this.#beginsSeconds)
+      : await IpfixFile.begin(this.#options.path);
     this.#begun = false;
     this.#opened = true;
     this.#tell('connected', `writing ${file.path}`);

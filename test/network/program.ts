@@ -29,6 +29,9 @@ export const noLiveCapture = ((): string | false => {
 export interface Line {
   readonly msg?: string;
   readonly port?: number;
+  readonly kind?: string;
+  readonly text?: string;
+  readonly first?: number;
   readonly collector?: string;
   readonly records?: number;
   readonly meteredPackets?: number;

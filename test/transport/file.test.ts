@@ -205,6 +205,24 @@ t.test('rotated by time, that of the Messages', async (t) => {
   ]);
 });
 
+t.test(
+  'a file is named by the first Message that it carries, and not by the time of its writing',
+  async (t) => {
+    const folder = t.testdir({});
+    const { transport, books, start } = transportTo(t, join(folder, 'flows.ipfix'), { rotateSeconds: 60 });
+    books.seconds = MIDNIGHT + 3_600; // the data is read faster than it is written
+    start();
+    for (const id of range(3)) transport.send(numbered(id, MIDNIGHT + 60 * id));
+    await until('all is written', () => transport.queued === 0);
+    await transport.stop();
+    t.same(readdirSync(folder).sort(), [
+      'flows-20260101T000000Z-000.ipfix',
+      'flows-20260101T000100Z-000.ipfix',
+      'flows-20260101T000200Z-000.ipfix',
+    ]);
+  },
+);
+
 t.test('live, a file ends with its interval although nothing comes', async (t) => {
   const folder = t.testdir({});
   const { transport, books, clock, start } = transportTo(t, join(folder, 'flows.ipfix'), {
