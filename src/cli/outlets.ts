@@ -9,6 +9,7 @@ import type { Message } from '../export/message.ts';
 import type { Outlet } from '../probe.ts';
 import { FileTransport } from '../transport/file.ts';
 import { partOf } from '../transport/file-name.ts';
+import { lookUpPathMtu } from '../transport/path-mtu.ts';
 import type { TransportEvent } from '../transport/session.ts';
 import { TcpTransport } from '../transport/tcp.ts';
 import { readTlsFiles } from '../transport/tls-files.ts';
@@ -102,6 +103,8 @@ export function collectorOutlet(
       source,
       datagramsPerSecond: collector.datagramsPerSecond,
       burst: BURST_DATAGRAMS,
+      mtu,
+      lookUpPathMtu,
       maxQueuedMessages,
       onEvent,
     }),

@@ -201,6 +201,10 @@ export class Exporter implements GroupMember, Session<Message> {
     return this.#controlMessages(true);
   }
 
+  limitMessages(octets: number): void {
+    this.#format.limit(octets);
+  }
+
   stamp(message: Message): void {
     this.#format.stamp(message);
   }

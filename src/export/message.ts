@@ -41,6 +41,8 @@ export interface Session<M> {
   sessionStarted(): readonly M[];
   /** Called once, right before a Message leaves: writes the sequence number into its header. */
   stamp(message: M): void;
+  /** The path takes Messages of so many octets at most: those that are begun from now on keep to it. */
+  limitMessages(octets: number): void;
   /** The Message has left (no reason), or never will. Called exactly once for every Message handed to `send`. */
   settled(message: M, notSent?: NotSentReason): void;
 }

@@ -75,6 +75,11 @@ export class Outbox<M extends Sendable> {
     return this.#first.length > 0;
   }
 
+  /** Asks for smaller Messages from now on. */
+  limitMessages(octets: number): void {
+    this.#session.limitMessages(octets);
+  }
+
   /** Queues a Message, or settles it at once where there is no room. */
   put(message: M, reasonWhenFull: TransportNotSentReason): void {
     if (this.#waiting.length < this.#capacity) this.#waiting.push(message);

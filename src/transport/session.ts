@@ -28,6 +28,8 @@ export interface Session<M> {
   sessionStarted(): readonly M[];
   /** Called once a Message, right before it is handed to the kernel for the first time. */
   stamp(message: M): void;
+  /** From now on, Messages of so many octets at most, where that is less than they were made for. */
+  limitMessages(octets: number): void;
   /** The Message was handed to the kernel (no reason), or never will be. Exactly once a Message. */
   settled(message: M, notSent?: TransportNotSentReason): void;
 }
@@ -53,6 +55,7 @@ export interface TransportEvent {
     | 'address_changed' // the collector is at another address now: a new Transport Session
     | 'connected' //       a connection or socket was opened: a new Transport Session
     | 'disconnected' //    a connection was lost
+    | 'path_mtu' //        the path takes smaller datagrams than were configured
     | 'error' //           the kernel or the peer refused something; told when its kind changes, counted always
     | 'recovered'; //      no error for some time
   /** One sentence that names the collector. */

@@ -79,6 +79,10 @@ class FileBooks implements Session<NumberedMessage> {
     else this.notSent.set(id, reason);
   }
 
+  limitMessages(): void {
+    throw new Error('a file limits nothing');
+  }
+
   withReason(reason: TransportNotSentReason): number[] {
     return [...this.notSent].filter(([, why]) => why === reason).map(([id]) => id);
   }
