@@ -120,7 +120,7 @@ function checkTlsFiles(url: string, tls: TlsFiles, log: Log): void {
   }
   if (tls.cert === undefined) {
     log.info(
-      'without cert= and key= the collector cannot know who sends (RFC 7011 §11 asks for certificates on both sides)',
+      'without cert= and key= the collector cannot know who sends (RFC 7011 §11.3 asks for certificates on both sides)',
       { collector: url },
     );
   }

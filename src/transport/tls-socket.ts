@@ -3,7 +3,7 @@
  *
  * The collector's certificate is verified, against the CAs given or the system's, and has to name the host of the
  * URL; there is no way to turn that off. TLS 1.2 at least (RFC 9325). Where the collector demands a certificate of the
- * exporter, too, the two are sure of each other, as RFC 7011 §11.1 asks.
+ * exporter, too, the two are sure of each other, as RFC 7011 §11.3 asks.
  */
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
