@@ -109,8 +109,12 @@ export class Program {
   }
 
   /** Resolves when `found` finds something in what the program has said; rejects when it ends without, or takes too long. */
-  async until<T>(what: string, found: (program: this) => T | undefined | false): Promise<T> {
-    const deadline = performance.now() + WAIT_MILLISECONDS;
+  async until<T>(
+    what: string,
+    found: (program: this) => T | undefined | false,
+    withinMilliseconds = WAIT_MILLISECONDS,
+  ): Promise<T> {
+    const deadline = performance.now() + withinMilliseconds;
     for (;;) {
       const result = found(this);
       if (result !== undefined && result !== false) return result;
