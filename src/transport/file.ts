@@ -172,7 +172,7 @@ export class FileTransport<M extends Sendable> {
       if (this.#file === undefined && this.counters.sessions > 0 && !this.#box.hasNext) return;
       try {
         this.#file ??= await this.#begin();
-        if (this.#stopped || !this.#box.hasNext) return;
+        if (this.#stopped || (this.#batch.length === 0 && !this.#box.hasNext)) return;
         await this.#writeBatch(this.#file);
         if (this.#failure !== undefined && !this.#stopped) this.#recover(this.#file.path);
       } catch (error) {

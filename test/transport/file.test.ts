@@ -367,6 +367,33 @@ for (const rotateOctets of [undefined, 65_536]) {
 }
 
 t.test(
+  'a disk that is full from the start: a single Message waits, too, and the file is written when there is space',
+  { skip: process.geteuid?.() !== 0 && 'mounting a file system needs root' },
+  async (t) => {
+    const folder = smallDisk(t, DISK_OCTETS);
+    if (folder === undefined) {
+      t.pass('skipped: the kernel refuses to mount a tmpfs');
+      return;
+    }
+    const ballast = join(folder, 'ballast');
+    writeFileSync(ballast, new Uint8Array(DISK_OCTETS));
+    const { transport, books, start, clock, events } = transportTo(t, join(folder, 'flows.ipfix'));
+    t.teardown(() => transport.stop());
+    start();
+    transport.send(numbered(0));
+    await until('the disk is full', () => transport.state === 'failing');
+    await until('it waits', () => clock.pending > 0);
+    rmSync(ballast);
+    await clock.advance(500);
+    await until('all is written, although nothing more has come', () => transport.queued === 0);
+    await transport.stop();
+    t.same(messagesOf(join(folder, 'flows.ipfix')).ids, [OPENING + 1, 0]);
+    t.equal(books.notSent.size, 0);
+    t.match(events.at(-1), { kind: 'recovered' });
+  },
+);
+
+t.test(
   'a disk that stays full: all is counted at the end, and the file is whole',
   {
     skip: process.geteuid?.() !== 0 && 'mounting a file system needs root',
