@@ -97,6 +97,7 @@ t.test('over TLS', { skip: noOpenssl }, async (t) => {
         for (const id of range(5_000)) transport.send(testMessage(id));
         await until('it has left', () => books.sent.length === 5_001);
         t.equal(transport.state, 'sending');
+        t.match(transport.endpoints, { localAddress: '127.0.0.1', remotePort: port });
         transport.stop();
         await until('the end has come', () => connections[0]?.ended === true);
         t.same(connections[0]!.ids, [OPENING + 1, ...range(5_000)]);
