@@ -9,7 +9,6 @@ import type { Message } from '../export/message.ts';
 import type { Outlet } from '../probe.ts';
 import { FileTransport } from '../transport/file.ts';
 import { partOf } from '../transport/file-name.ts';
-import { lookUpPathMtu } from '../transport/path-mtu.ts';
 import type { TransportEvent } from '../transport/session.ts';
 import { TcpTransport } from '../transport/tcp.ts';
 import { readTlsFiles } from '../transport/tls-files.ts';
@@ -17,6 +16,7 @@ import { TlsConnector } from '../transport/tls-socket.ts';
 import { UdpTransport } from '../transport/udp.ts';
 import { EXIT_USAGE, UserError } from './errors.ts';
 import type { Log } from './log.ts';
+import { lookUpPathMtu } from './path-mtu.ts';
 
 /** Octets of the IP and UDP headers in front of a Message. */
 const IPV4_UDP_HEADERS = 28;

@@ -12,12 +12,14 @@
  */
 import { isIPv6 } from 'node:net';
 import { Pacer } from './pacer.ts';
-import type { LookUpPathMtu } from './path-mtu.ts';
 import { inOrder, type ResolvedAddress } from './resolve.ts';
 import type { Sendable, SessionEndpoints, TransportNotSentReason, TransportState } from './session.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 import { explainUdpError, isBufferShortage, reasonForUdpError } from './udp-errors.ts';
 import { type OpenUdpSocket, openUdpSocket, type UdpSocket } from './udp-socket.ts';
+
+/** The largest IP packet that the way to an address takes, in octets; undefined: it is not known. Never rejects. */
+export type LookUpPathMtu = (address: string) => Promise<number | undefined>;
 
 export interface UdpOptions extends TransportOptions {
   /** 0: unpaced. */
