@@ -34,6 +34,7 @@ const PACKAGES = [
   ['nfdump', ['nfcapd', 'nfdump'], 'test', 'tests against nfcapd are skipped'],
   ['pmacct', ['nfacctd'], 'test', 'tests against nfacctd are skipped'],
   ['tshark', ['tshark'], 'test', 'tests against tshark are skipped'],
+  ['openssl', ['openssl'], 'test', 'tests of TLS are skipped'],
   ['prometheus', ['promtool'], 'test', 'the metrics are not checked by promtool'],
   ['softflowd', ['softflowd'], 'bench', 'there is no peer to measure beside'],
 ];

@@ -7,9 +7,10 @@
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
+import { BalanceGroup } from './export/balance.ts';
 import { Exporter, type ExporterOptions } from './export/exporter.ts';
 import type { Message, MessageTransport, Session } from './export/message.ts';
-import type { FlowRecord } from './flow/flow-record.ts';
+import type { FlowRecord, RecordReceiver } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
 import type { RouteLookup } from './flow/route.ts';
 import type { PacketView } from './packet/packet-view.ts';
@@ -32,7 +33,8 @@ export interface Transport extends MessageTransport<Message> {
   whenBelow(messages: number): Promise<void> | undefined;
   /** Resolves when the queue is empty, or after that time; what is left then is settled as `shutdown`. */
   drain(deadlineMilliseconds: number): Promise<void>;
-  stop(): void;
+  /** Closes; what is queued is settled when this returns. A promise tells when all is closed. */
+  stop(): void | Promise<void>;
 }
 
 /** A way out: one Collector. */
@@ -48,6 +50,8 @@ export interface Outlet
   > {
   /** Its name in logs and metrics: the URL. */
   readonly name: string;
+  /** Outlets with the same group share the flows by their Flow Key; undefined: this one gets every record. */
+  readonly balance?: string | undefined;
   readonly transport: Transport;
 }
 
@@ -80,6 +84,8 @@ export class Probe {
   readonly meter: Meter;
   readonly #options: ProbeOptions;
   #exports: readonly Export[] = [];
+  /** Who takes each record. */
+  #receivers: readonly RecordReceiver[] = [];
   /** Those that were removed and still drain. */
   readonly #leaving = new Map<Export, Promise<void>>();
   /** The instant that SysUptime counts from, the same for all Collectors. */
@@ -106,12 +112,12 @@ export class Probe {
       {
         record: (record: FlowRecord): void => {
           if (!this.#isOut) this.#startTransports();
-          const exports = this.#exports;
-          for (let i = 0; i < exports.length; i++) exports[i]!.exporter.record(record);
+          const receivers = this.#receivers;
+          for (let i = 0; i < receivers.length; i++) receivers[i]!.record(record);
         },
       },
     );
-    this.#exports = options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) }));
+    this.#setExports(options.outlets.map((outlet) => ({ outlet, exporter: this.#makeExporter(outlet) })));
     if (!options.live) {
       // Whoever stops does not wait for a way out that is congested: the source has to come to its end.
       this.meter.congestion = () => {
@@ -164,7 +170,7 @@ export class Probe {
     }
     await this.#finish(this.#exports, end);
     clearInterval(this.#timer);
-    for (const { outlet } of this.#leaving.keys()) outlet.transport.stop();
+    for (const { outlet } of this.#leaving.keys()) void outlet.transport.stop();
     await Promise.all(this.#leaving.values());
   }
 
@@ -174,7 +180,7 @@ export class Probe {
    */
   addOutlet(outlet: Outlet): Export {
     const added = { outlet, exporter: this.#makeExporter(outlet) };
-    this.#exports = [...this.#exports, added];
+    this.#setExports([...this.#exports, added]);
     if (this.#isOut) outlet.transport.start(added.exporter);
     return added;
   }
@@ -183,7 +189,7 @@ export class Probe {
   async removeOutlet(outlet: Outlet, withinMilliseconds: number): Promise<void> {
     const removed = this.#exports.find((each) => each.outlet === outlet);
     if (removed === undefined) throw new Error(`${outlet.name} is no way out`);
-    this.#exports = this.#exports.filter((each) => each !== removed);
+    this.#setExports(this.#exports.filter((each) => each !== removed));
     const finished = this.#finish([removed], this.#options.clocks.monotonic() + withinMilliseconds);
     this.#leaving.set(removed, finished);
     await finished;
@@ -198,7 +204,15 @@ export class Probe {
     // They tell of all that was sent.
     for (const { exporter } of exports) exporter.sendStatistics();
     await this.#drain(exports, end - clocks.monotonic());
-    for (const { outlet } of exports) outlet.transport.stop();
+    const closed = exports.map(({ outlet: { transport } }) => transport.stop());
+    // A file gets its name when it is whole: that is waited for, but not for a disk that has stopped.
+    const left = Math.max(LAST_WORD_MILLISECONDS, end - clocks.monotonic());
+    await Promise.race([Promise.all(closed), setTimeoutPromise(left, undefined, { ref: false })]);
+  }
+
+  #setExports(exports: readonly Export[]): void {
+    this.#exports = exports;
+    this.#receivers = receiversOf(exports);
   }
 
   /** Drains the queues. A collector that is absent is waited for only as long as it is while a file is read. */
@@ -322,4 +336,20 @@ export class Probe {
     }
     return waits.length === 0 ? undefined : Promise.race(waits);
   }
+}
+
+/** Who takes each record: the exporters, and one for each group of those that share. */
+function receiversOf(exports: readonly Export[]): RecordReceiver[] {
+  const receivers: RecordReceiver[] = [];
+  const groups = new Map<string, { name: string; member: Exporter }[]>();
+  for (const { outlet, exporter } of exports) {
+    if (outlet.balance === undefined) {
+      receivers.push(exporter);
+      continue;
+    }
+    const members = groups.get(outlet.balance) ?? [];
+    groups.set(outlet.balance, members);
+    members.push({ name: outlet.name, member: exporter });
+  }
+  return [...receivers, ...[...groups.values()].map((members) => new BalanceGroup(members))];
 }

@@ -131,8 +131,9 @@ class NullTransport implements Transport {
   stop(): void {}
 }
 
-const outlet = (protocol: Outlet['protocol'], transport: Transport): Outlet => ({
-  name: protocol,
+const outlet = (protocol: Outlet['protocol'], transport: Transport, name = '', balance?: string): Outlet => ({
+  name: protocol + name,
+  balance,
   protocol,
   observationDomain: 1,
   messageOctets: 1452,
@@ -215,11 +216,15 @@ function anyFrame(random: Random): { frame: Frame; packets: number } {
 for (const seed of SEEDS) {
   t.test(`both identities of conservation hold at every moment (seed ${seed})`, async (t) => {
     const random = new Random(seed);
-    const transports = [1, 2, 3].map((n) => new FickleTransport(new Random(1000 * seed + n)));
+    const transports = [1, 2, 3, 4, 5].map((n) => new FickleTransport(new Random(1000 * seed + n)));
     const { probe, source, clock } = probeWith({
-      outlets: (['ipfix', 'netflow9', 'netflow5'] as const).map((protocol, i) =>
-        outlet(protocol, transports[i]!),
-      ),
+      outlets: [
+        ...(['ipfix', 'netflow9', 'netflow5'] as const).map((protocol, i) =>
+          outlet(protocol, transports[i]!),
+        ),
+        outlet('ipfix', transports[3]!, ' a', 'group'),
+        outlet('netflow9', transports[4]!, ' b', 'group'),
+      ],
       ownExport: { refresh: () => undefined, matches: (view) => view.destinationTransportPort === OWN_PORT },
     });
     await probe.start();
@@ -242,6 +247,7 @@ for (const seed of SEEDS) {
         if (random.below(5) === 0) exporter.flush();
       }
       identities(t, probe);
+      groupIdentity(t, probe);
       for (const [i, { exporter }] of probe.exports.entries()) {
         exporter.flush();
         same(t, exporter.queued, transports[i]!.held, 'queued is what the transport holds');
@@ -261,6 +267,10 @@ for (const seed of SEEDS) {
       t.ok(exporter.sent.records > 100 && exporter.notSent.get('refused')!.records > 0);
     }
     t.ok(probe.exports[2]!.exporter.notSent.get('not_representable')!.records > 0);
+    const [one, other] = [probe.exports[3]!.exporter, probe.exports[4]!.exporter];
+    t.ok(one.balancedAway.records > 100 && other.balancedAway.records > 100, 'both have a share');
+    t.same(one.balancedAway, other.accepted, 'what one does not get the other gets');
+    t.same(other.balancedAway, one.accepted);
   });
 }
 
@@ -272,12 +282,22 @@ function identities(t: Test, { meter, exports }: Probe): void {
     const inTable = open[0]![name] + open[1]![name];
     for (const { exporter } of exports) {
       const notSent = sum([...exporter.notSent.values()].map((counts) => counts[name]));
-      const all = exporter.sent[name] + exporter.queued[name] + inTable + notSent;
-      same(t, all, metered, `metered = sent + queued + in table + not sent ${name}, ${exporter.protocol}`);
+      const all =
+        exporter.sent[name] + exporter.queued[name] + inTable + exporter.balancedAway[name] + notSent;
+      const terms = 'sent + queued + in table + balanced away + not sent';
+      same(t, all, metered, `metered = ${terms} ${name}, ${exporter.protocol}`);
     }
   };
   unit('packets', meter.capturedPackets, meter.meteredPackets, meter.ignoredPackets);
   unit('octets', meter.capturedOctets, meter.meteredOctets, meter.ignoredOctets);
+}
+
+/** The group as a whole, its members from the start on: what one got, another did not. */
+function groupIdentity(t: Test, { meter, exports }: Probe): void {
+  const group = exports.filter(({ outlet: { balance } }) => balance !== undefined);
+  const accepted = group.reduce((sum, { exporter }) => sum + exporter.accepted.packets, 0);
+  const inTable = meter.tables.reduce((sum, table) => sum + table.sumOpen().packets, 0);
+  same(t, accepted + inTable, meter.meteredPackets, "metered packets = the group's + in table");
 }
 
 /** Thousands of comparisons: only those that fail are told. */
@@ -365,7 +385,9 @@ for (const seed of SEEDS) {
     const transports = new Map<Outlet, FickleTransport>();
     const make = (n: number): Outlet => {
       const transport = new FickleTransport(new Random(1000 * seed + n));
-      const made = outlet(random.pick(['ipfix', 'netflow9', 'netflow5']), transport);
+      // Every other one shares with those that are there at the time.
+      const balance = n % 2 === 1 ? 'group' : undefined;
+      const made = outlet(random.pick(['ipfix', 'netflow9', 'netflow5']), transport, ` ${n}`, balance);
       transports.set(made, transport);
       return made;
     };
@@ -374,6 +396,7 @@ for (const seed of SEEDS) {
     const [first] = probe.exports;
     const left: Promise<void>[] = [];
     let added = 0;
+    let hasShared = false;
     for (let step = 0; step < STEPS; step++) {
       source.batch(Array.from({ length: random.below(60) }, () => anyFrame(random).frame));
       if (random.below(10) === 0) {
@@ -405,10 +428,12 @@ for (const seed of SEEDS) {
       probe.meter.expire();
       for (const { exporter } of probe.exports) exporter.tick(clock.milliseconds);
       identities(t, probe);
+      hasShared ||= probe.exports.some(({ exporter }) => exporter.balancedAway.records > 0);
       // What is taken away drains between the turns of the event loop.
       if (random.below(4) === 0) await new Promise(setImmediate);
     }
     t.ok(added > 20 && left.length > 10, `${added} added, ${left.length} removed`);
+    t.ok(hasShared, 'some have shared');
     t.equal(probe.exports[0], first, 'the first was left alone');
     await probe.stop(1000);
     await Promise.all(left);

@@ -30,6 +30,10 @@ export const COMMANDS = {
       ['weir run -i eth0', 'watch the flows that come in on eth0'],
       ['weir run -i eth0 -i eth1 -c ipfix://10.0.0.9', 'a router with two interfaces, to port 4739'],
       ["weir run -i eth0 -c 'netflow9://[2001:db8::9]?mtu=1400'", 'to port 2055, in smaller datagrams'],
+      [
+        "weir run -i eth0 -c 'ipfix+file:///var/lib/weir/flows.ipfix?rotate-seconds=300'",
+        'a file every 5 minutes',
+      ],
     ],
   },
   read: {

@@ -50,20 +50,31 @@ function configJson(config: EffectiveConfig): string {
   return `${JSON.stringify({ options, collectors: config.collectors.map(collectorJson) }, undefined, 2)}\n`;
 }
 
-/** A collector by the names that its URL uses. */
+/** A collector by the names that its URL uses; what means nothing to its transport is left out. */
 function collectorJson(collector: CollectorConfig) {
+  const { transport, tls, file } = collector;
   return {
     url: collector.url,
     protocol: collector.protocol,
-    transport: collector.transport,
-    host: collector.host,
-    port: collector.port,
-    mtu: collector.mtu,
-    'template-refresh': collector.templateRefreshSeconds,
+    transport,
+    ...(file === undefined
+      ? { host: collector.host, port: collector.port, source: collector.source ?? null }
+      : {
+          path: file.path,
+          'rotate-octets': file.rotateOctets ?? null,
+          'rotate-seconds': file.rotateSeconds ?? null,
+        }),
+    ...(tls === undefined ? {} : { ca: tls.ca ?? null, cert: tls.cert ?? null, key: tls.key ?? null }),
+    ...(transport === 'udp'
+      ? {
+          mtu: collector.mtu,
+          'template-refresh': collector.templateRefreshSeconds,
+          rate: collector.datagramsPerSecond,
+        }
+      : {}),
     'observation-domain': collector.observationDomain,
-    source: collector.source ?? null,
-    rate: collector.datagramsPerSecond,
     'tcp-control-bits': collector.tcpControlBitsOctets * 8,
+    balance: collector.balance ?? null,
   };
 }
 

@@ -177,6 +177,7 @@ function collectorMetrics(outlet: CollectorOutlet, probe: Probe): CollectorMetri
     get queued() {
       return exporter.queued;
     },
+    balancedAway: exporter.balancedAway,
     notSent: exporter.notSent,
     get messagesSent() {
       return exporter.messagesSent;

@@ -52,7 +52,7 @@ export async function read(
 ): Promise<number> {
   const { stdout, isTerminal, color, log, signal } = context;
   const sources = files.map((path) => new PcapFileSource({ path }));
-  const outlets: Outlet[] = collectorOutlets(config, log);
+  const outlets: Outlet[] = collectorOutlets(config, log, false);
   const summary = outlets.length === 0 && isTerminal && !config.json ? new FlowSummary() : undefined;
   if (summary !== undefined) outlets.push(localOutlet(toView(summary), config.observationDomain));
   else if (config.json || outlets.length === 0)

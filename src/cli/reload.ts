@@ -8,7 +8,7 @@ import { OPTIONS, PROPERTIES, type Property } from '../config/schema.ts';
 import type { Probe } from '../probe.ts';
 import { UserError } from './errors.ts';
 import type { Log } from './log.ts';
-import { type CollectorOutlet, collectorOutlet } from './outlets.ts';
+import { type CollectorOutlet, collectorOutlet, warnOfLonelyGroups } from './outlets.ts';
 import { reportExport } from './report.ts';
 
 /** How long a collector that is taken away may take to accept what is queued for it. */
@@ -69,7 +69,7 @@ export class Reloader {
     let fresh: (readonly [string, CollectorOutlet])[];
     try {
       // The queue is sized by the table, which stays as it is.
-      fresh = added.map(([key, collector]) => [key, collectorOutlet(collector, config.maxFlows, log)]);
+      fresh = added.map(([key, collector]) => [key, collectorOutlet(collector, config.maxFlows, log, true)]);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.#refuse([error.message]);
@@ -77,6 +77,7 @@ export class Reloader {
     }
     this.#follow(gone, fresh);
     this.counters.applied++;
+    warnOfLonelyGroups(next.collectors, log);
     log.info('the configuration was read again', {
       collectorsAdded: fresh.map(([, { name }]) => name),
       collectorsRemoved: gone.map(([, { name }]) => name),

@@ -13,7 +13,7 @@ import { FlowTableView } from './flow-table-view.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
 import type { Log } from './log.ts';
 import { type RunningMetrics, startMetrics } from './metrics.ts';
-import { type CollectorOutlet, collectorOutlet } from './outlets.ts';
+import { type CollectorOutlet, collectorOutlet, warnOfLonelyGroups } from './outlets.ts';
 import { OwnExport } from './own-export.ts';
 import { type Collectors, collectorKey, Reloader } from './reload.ts';
 import { reportTotals } from './report.ts';
@@ -41,8 +41,9 @@ export async function run(
   keepRightsFromChildren(filterOpens, log);
   const sources = await liveSources(config, log);
   if (filterOpens) keepRightsFromChildren(false, log);
+  warnOfLonelyGroups(config.collectors, log);
   const collectors: Collectors = new Map(
-    config.collectors.map((each) => [collectorKey(each), collectorOutlet(each, config.maxFlows, log)]),
+    config.collectors.map((each) => [collectorKey(each), collectorOutlet(each, config.maxFlows, log, true)]),
   );
   const { outlets, view, lines } = localView(context, config, sources, [...collectors.values()]);
   const routes = config.routes === 'off' ? undefined : kernelRoutes(log);

@@ -120,7 +120,9 @@ function parseCollectors(
       // A collector could not tell the two streams apart: both would count the same sequence.
       if (twin !== undefined && twin.url !== collector.url) {
         mistakes.push(
-          `${where}: "${text}" is the same collector as "${twin.url}"; give them an observation-domain each`,
+          collector.file !== undefined
+            ? `${where}: "${text}" is the same file as "${twin.url}"`
+            : `${where}: "${text}" is the same collector as "${twin.url}"; give them an observation-domain each`,
         );
       }
       collectors.push(collector);
@@ -133,6 +135,7 @@ function parseCollectors(
 }
 
 function isSameSession(a: CollectorConfig, b: CollectorConfig): boolean {
+  if (a.file !== undefined || b.file !== undefined) return a.file?.path === b.file?.path;
   return (
     a.protocol === b.protocol &&
     a.transport === b.transport &&

@@ -129,7 +129,7 @@ export const OPTIONS = {
     list: true,
     group: 'Export',
     commands: BOTH,
-    help: 'Where records go: netflow5|netflow9|ipfix|ipfix+tcp://HOST[:PORT]; repeat it',
+    help: 'netflow5|netflow9|ipfix[+tcp|+tls]://HOST[:PORT], ipfix+file:///PATH; repeat it',
   },
   observationDomain: {
     name: 'observation-domain',

@@ -51,6 +51,26 @@ export function integer(minimum: number, maximum: number): ValueType<number> {
   };
 }
 
+const OCTET_UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** Octets; K, M and G stand for 2^10, 2^20 and 2^30 of them. */
+export function octets(minimum: number, maximum: number): ValueType<number> {
+  return {
+    parse(text) {
+      const [, digits, unit] = /^(\d+)([KMG]?)$/.exec(text) ?? [];
+      if (digits === undefined) {
+        throw new BadValue(`${quoted(text)} is not a number of octets, like 65536, 64K, 100M or 1G`);
+      }
+      const value = Number(digits) * OCTET_UNITS[unit!]!;
+      if (value < minimum || value > maximum) {
+        throw new BadValue(`${quoted(text)} is not from ${minimum} to ${maximum} octets`);
+      }
+      return value;
+    },
+    format: String,
+  };
+}
+
 export function choice<const C extends string>(...choices: C[]): ValueType<C> {
   const last = choices.at(-1);
   const listed = choices.length === 1 ? last : `${choices.slice(0, -1).join(', ')} or ${last}`;

@@ -12,8 +12,8 @@ import {
   type FlowRecord,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
-  type RecordReceiver,
 } from '../flow/flow-record.ts';
+import type { GroupMember } from './balance.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
 import {
@@ -90,7 +90,7 @@ class PooledMessage implements Message {
   }
 }
 
-export class Exporter implements RecordReceiver, Session<Message> {
+export class Exporter implements GroupMember, Session<Message> {
   /**
    * Flow Records of the Metering Process, those that have left, and those that never will, by reason. Octets are IP
    * octets. Those that came before this exporter count as well: so the identity holds for a Collector added later.
@@ -100,6 +100,8 @@ export class Exporter implements RecordReceiver, Session<Message> {
   readonly notSent: ReadonlyMap<NotSentReason, RecordCounts> = new Map(
     NOT_SENT_REASONS.map((reason) => [reason, zero()]),
   );
+  /** Those that another Collector of the balance group gets, and this one does not. */
+  readonly balancedAway = zero();
   /** Messages that have left, and their octets on the wire. */
   messagesSent = 0;
   messageOctetsSent = 0;
@@ -142,9 +144,15 @@ export class Exporter implements RecordReceiver, Session<Message> {
     return queued;
   }
 
+  recordElsewhere(record: FlowRecord): void {
+    this.balancedAway.records++;
+    this.balancedAway.packets += packetsOf(record);
+    this.balancedAway.octets += octetsOf(record);
+  }
+
   record(record: FlowRecord): void {
-    const packets = record.view.getFloat64(record.offset + PACKET_DELTA_COUNT * 4, true);
-    const octets = record.view.getFloat64(record.offset + OCTET_DELTA_COUNT * 4, true);
+    const packets = packetsOf(record);
+    const octets = octetsOf(record);
     this.accepted.records++;
     this.accepted.packets += packets;
     this.accepted.octets += octets;
@@ -191,6 +199,10 @@ export class Exporter implements RecordReceiver, Session<Message> {
     this.#sessions++;
     this.#format.resetSequence();
     return this.#controlMessages(true);
+  }
+
+  limitMessages(octets: number): void {
+    this.#format.limit(octets);
   }
 
   stamp(message: Message): void {
@@ -335,3 +347,8 @@ export class Exporter implements RecordReceiver, Session<Message> {
     this.#options.onNotice(text);
   }
 }
+
+const packetsOf = ({ view, offset }: FlowRecord): number =>
+  view.getFloat64(offset + PACKET_DELTA_COUNT * 4, true);
+const octetsOf = ({ view, offset }: FlowRecord): number =>
+  view.getFloat64(offset + OCTET_DELTA_COUNT * 4, true);

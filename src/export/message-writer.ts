@@ -4,15 +4,19 @@ export class MessageWriter {
   readonly view: DataView;
   /** Octets written. */
   position = 0;
+  /** Octets that a Message may have now: its capacity, or less. */
+  limit: number;
 
   /** @param capacity octets that a Message may have at most */
   constructor(capacity: number) {
     this.bytes = new Uint8Array(capacity);
     this.view = new DataView(this.bytes.buffer);
+    this.limit = capacity;
   }
 
+  /** Below 0 where the limit was lowered within a Message. */
   get room(): number {
-    return this.bytes.length - this.position;
+    return this.limit - this.position;
   }
 
   /** Skips `octets`, which are patched later. @returns where they begin */

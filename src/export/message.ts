@@ -21,6 +21,7 @@ export const NOT_SENT_REASONS = [
   'too_large', //         EMSGSIZE: the datagram is larger than the path's MTU
   'unresolved', //        the collector's name did not resolve while the queue could hold the records
   'disconnected', //      a connection broke with the Message in flight
+  'disk_full', //         a file could not grow, and the queue could not hold the records until it could
   'shutdown', //          still queued when the time to drain at shutdown was over
   'not_representable', // the format cannot carry the record (IPv6 in NetFlow v5)
   'other', //             any other error of the kernel; the log names it
@@ -40,6 +41,8 @@ export interface Session<M> {
   sessionStarted(): readonly M[];
   /** Called once, right before a Message leaves: writes the sequence number into its header. */
   stamp(message: M): void;
+  /** The path takes Messages of so many octets at most: those that are begun from now on keep to it. */
+  limitMessages(octets: number): void;
   /** The Message has left (no reason), or never will. Called exactly once for every Message handed to `send`. */
   settled(message: M, notSent?: NotSentReason): void;
 }

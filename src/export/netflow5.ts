@@ -83,6 +83,10 @@ export class Netflow5 implements Format {
     this.begin();
   }
 
+  limit(octets: number): void {
+    this.writer.limit = Math.min(octets, this.writer.bytes.length);
+  }
+
   begin(): void {
     this.writer.position = HEADER.length;
     this.#records = 0;

@@ -44,6 +44,11 @@ export class TemplateFormat implements Format {
     return this.#data.writer;
   }
 
+  limit(octets: number): void {
+    for (const { writer } of [this.#data, this.#control])
+      writer.limit = Math.min(octets, writer.bytes.length);
+  }
+
   begin(): void {
     this.#data.begin();
   }

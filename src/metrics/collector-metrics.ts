@@ -55,6 +55,11 @@ export function collectorMetrics({ collectors }: MetricSources): Definition[] {
         labels,
         read: each(({ queued }) => queued[count]),
       },
+      counter(
+        `weir_collector_balanced_away_${unit}_total`,
+        `${words} that another collector of the same balance group got.`,
+        ({ balancedAway }) => balancedAway[count],
+      ),
       {
         kind: 'counter',
         name: `weir_collector_not_sent_${unit}_total`,
@@ -95,7 +100,7 @@ export function collectorMetrics({ collectors }: MetricSources): Definition[] {
     ),
     counter(
       'weir_collector_sessions_total',
-      'Transport sessions begun: connections made, or sockets opened for UDP.',
+      'Transport sessions begun: connections made, sockets opened for UDP, or files begun.',
       (c) => c.sessions,
     ),
   ];

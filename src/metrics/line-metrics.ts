@@ -108,7 +108,7 @@ export function meterMetrics({ meter }: MetricSources): Definition[] {
     plain(
       'counter',
       'weir_flow_records_total',
-      'Flow records that left the table; each goes to every collector.',
+      'Flow records that left the table; each goes to every collector, or to one of each balance group.',
       () => meter.recordsExported,
     ),
     plain(

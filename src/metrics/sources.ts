@@ -45,6 +45,8 @@ export interface CollectorMetrics {
   readonly state: TransportState;
   readonly sent: RecordMetrics;
   readonly queued: RecordMetrics;
+  /** What other members of its balance group got. */
+  readonly balancedAway: RecordMetrics;
   /** By reason. */
   readonly notSent: Iterable<readonly [reason: string, lost: RecordMetrics]>;
   readonly messagesSent: number;

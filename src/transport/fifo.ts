@@ -24,6 +24,11 @@ export class Fifo<T> {
     return item;
   }
 
+  /** The oldest item, left where it is; undefined: empty. */
+  peek(): T | undefined {
+    return this.#slots[this.#head];
+  }
+
   #grow(): void {
     const slots: (T | undefined)[] = new Array(this.#slots.length * 2).fill(undefined);
     for (let i = 0; i < this.#length; i++)

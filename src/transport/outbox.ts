@@ -65,6 +65,21 @@ export class Outbox<M extends Sendable> {
     return this.#first.length + this.#waiting.length > 0;
   }
 
+  /** The Message that `take` would return. */
+  get next(): M | undefined {
+    return this.#first.peek() ?? this.#waiting.peek();
+  }
+
+  /** True while the next Message is one of those that open the session. */
+  get isOpening(): boolean {
+    return this.#first.length > 0;
+  }
+
+  /** Asks for smaller Messages from now on. */
+  limitMessages(octets: number): void {
+    this.#session.limitMessages(octets);
+  }
+
   /** Queues a Message, or settles it at once where there is no room. */
   put(message: M, reasonWhenFull: TransportNotSentReason): void {
     if (this.#waiting.length < this.#capacity) this.#waiting.push(message);

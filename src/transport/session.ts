@@ -16,6 +16,7 @@ export const TRANSPORT_NOT_SENT_REASONS = [
   'too_large',
   'unresolved',
   'disconnected',
+  'disk_full',
   'shutdown',
   'other',
 ] as const;
@@ -27,6 +28,8 @@ export interface Session<M> {
   sessionStarted(): readonly M[];
   /** Called once a Message, right before it is handed to the kernel for the first time. */
   stamp(message: M): void;
+  /** From now on, Messages of so many octets at most, where that is less than they were made for. */
+  limitMessages(octets: number): void;
   /** The Message was handed to the kernel (no reason), or never will be. Exactly once a Message. */
   settled(message: M, notSent?: TransportNotSentReason): void;
 }
@@ -52,6 +55,7 @@ export interface TransportEvent {
     | 'address_changed' // the collector is at another address now: a new Transport Session
     | 'connected' //       a connection or socket was opened: a new Transport Session
     | 'disconnected' //    a connection was lost
+    | 'path_mtu' //        the path takes smaller datagrams than were configured
     | 'error' //           the kernel or the peer refused something; told when its kind changes, counted always
     | 'recovered'; //      no error for some time
   /** One sentence that names the collector. */
@@ -71,7 +75,7 @@ export interface TransportCounters {
   /** Times that the collector's name was looked up, and how often that failed. */
   resolutions: number;
   resolutionErrors: number;
-  /** Transport Sessions begun: sockets opened (UDP) or connections made (TCP). */
+  /** Transport Sessions begun: sockets opened (UDP), connections made (TCP) or files begun. */
   sessions: number;
   /** Octets that the collector sent; they are read and thrown away. */
   octetsReceived: number;
@@ -89,6 +93,7 @@ export function transportCounters(): TransportCounters {
       too_large: 0,
       unresolved: 0,
       disconnected: 0,
+      disk_full: 0,
       shutdown: 0,
       other: 0,
     },

@@ -13,38 +13,62 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
+/** The collector has closed a connection that was being made. */
+export class ClosedByPeer extends Error {}
+
+/** A way to open connections: TCP alone, or TLS over it. */
+export interface Connector {
+  /** Connects; rejects with the kernel's error. The caller listens for `error` and `close` from then on. */
+  connect(collector: ResolvedAddress, options: ConnectOptions): Promise<Socket>;
+  /** An error of an attempt or of a connection, in words for the operator. */
+  explain(error: Error): string;
+}
+
 const KEEPALIVE_MILLISECONDS = 30_000;
 
-/** Connects; rejects with the kernel's error. The caller listens for `error` and `close` from then on. */
-export function connectTcp(collector: ResolvedAddress, options: ConnectOptions): Promise<Socket> {
-  const { port, source, withinMilliseconds, clock, signal } = options;
-  return new Promise((resolve, reject) => {
+export const tcpConnector: Connector = {
+  connect(collector, options) {
     const socket = connect({
       host: collector.address,
-      port,
+      port: options.port,
       noDelay: true, // a batch is whole, there is nothing to wait for
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_MILLISECONDS,
-      ...(source === undefined ? {} : { localAddress: source }),
+      ...(options.source === undefined ? {} : { localAddress: options.source }),
     });
+    return whenReady(socket, 'connect', options);
+  },
+  explain: (error) => error.message,
+};
+
+/** Resolves at the event that says that the socket can be used; when time is over, too, if `silenceAgrees`. */
+export function whenReady<S extends Socket>(
+  socket: S,
+  event: string,
+  { withinMilliseconds, clock, signal }: ConnectOptions,
+  silenceAgrees = false,
+): Promise<S> {
+  return new Promise((resolve, reject) => {
     const giveUp = () => socket.destroy(new Error('given up'));
-    const cancel = clock.after(withinMilliseconds, () =>
-      socket.destroy(new Error(`no answer within ${withinMilliseconds / 1000} s`)),
-    );
+    const cancel = clock.after(withinMilliseconds, () => {
+      if (silenceAgrees) ready();
+      else socket.destroy(new Error(`no answer within ${withinMilliseconds / 1000} s`));
+    });
     const ended = () => {
       cancel();
       signal.removeEventListener('abort', giveUp);
+      socket.off('error', failed).off('close', closed).off(event, ready);
     };
-    signal.addEventListener('abort', giveUp);
     const failed = (error: Error) => {
       ended();
       reject(error);
     };
-    socket.once('error', failed);
-    socket.once('connect', () => {
+    const closed = () => failed(new ClosedByPeer('the collector closed it'));
+    const ready = () => {
       ended();
-      socket.off('error', failed);
       resolve(socket);
-    });
+    };
+    signal.addEventListener('abort', giveUp);
+    socket.once('error', failed).once('close', closed).once(event, ready);
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Messages over a TCP connection to one collector: IPFIX over TCP (RFC 7011 §10.4).
+ * Messages over a TCP connection to one collector: IPFIX over TCP (RFC 7011 §10.4), or over TLS (§11).
  *
  *   start ─▶ locate ─▶ connect ─▶ session ─▶ write a batch ─▶ the kernel has it ─▶ settle ─▶ next batch …
  *               ▲        │ refused                  │ lost, closed, stalled
@@ -11,24 +11,31 @@
 import type { Socket } from 'node:net';
 import { inOrder, type ResolvedAddress } from './resolve.ts';
 import type { Sendable, SessionEndpoints, TransportState } from './session.ts';
-import { connectTcp } from './tcp-socket.ts';
+import { type LookForSilence, lookIntoProc } from './tcp-silence.ts';
+import { type Connector, tcpConnector } from './tcp-socket.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
 export interface TcpOptions extends TransportOptions {
+  /** How to open a connection; by default without TLS. */
+  readonly connector?: Connector | undefined;
   /** A connection that is not made in this time is given up. */
   readonly connectMilliseconds?: number | undefined;
-  /** A connection whose peer does not take a batch in this time is closed. */
+  /** A connection whose peer does not take a batch, or acknowledges nothing, in this time is closed. */
   readonly stallMilliseconds?: number | undefined;
+  readonly lookForSilence?: LookForSilence | undefined;
 }
 
 const CONNECT_MILLISECONDS = 10_000;
 const STALL_MILLISECONDS = 30_000;
+/** Looks at the peer's silence in that time: so much of it more may pass. */
+const LOOKS_A_STALL = 6;
 /** 45 Messages of an Ethernet's size. */
 const BATCH_OCTETS = 65_536;
 /** A connection that lived so long was a good one: after its loss the backoff starts from its beginning. */
 const WORKS_WELL_MILLISECONDS = 10_000;
 
 export class TcpTransport<M extends Sendable> extends Transport<M> {
+  readonly #connector: Connector;
   readonly #connectMilliseconds: number;
   readonly #stallMilliseconds: number;
   readonly #giveUp = new AbortController();
@@ -36,10 +43,14 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
   #connectedAtMilliseconds = 0;
   #flushScheduled = false;
   #cancelStall: () => void = () => {};
+  readonly #lookForSilence: LookForSilence;
+  #cancelLook: () => void = () => {};
 
   constructor(options: TcpOptions) {
     super(options, undefined); // a connection stays where it is
+    this.#connector = options.connector ?? tcpConnector;
     this.#connectMilliseconds = options.connectMilliseconds ?? CONNECT_MILLISECONDS;
+    this.#lookForSilence = options.lookForSilence ?? lookIntoProc;
     this.#stallMilliseconds = options.stallMilliseconds ?? STALL_MILLISECONDS;
   }
 
@@ -111,7 +122,7 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
     for (const one of inOrder(addresses, this.address, false)) {
       let socket: Socket;
       try {
-        socket = await connectTcp(one, {
+        socket = await this.#connector.connect(one, {
           port: this.options.port,
           source: this.options.source,
           withinMilliseconds: this.#connectMilliseconds,
@@ -120,7 +131,9 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
         });
       } catch (error) {
         if (this.stopped) return false;
-        this.tellError(`cannot connect to ${this.where(one.address)}: ${(error as Error).message}`);
+        this.tellError(
+          `cannot connect to ${this.where(one.address)}: ${this.#connector.explain(error as Error)}`,
+        );
         continue;
       }
       this.#adopt(one.address, socket);
@@ -133,7 +146,7 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
   #adopt(address: string, socket: Socket): void {
     let failure = 'the collector closed it';
     socket.on('error', (error) => {
-      failure = error.message;
+      failure = this.#connector.explain(error);
     });
     socket.on('data', (octets) => {
       this.counters.octetsReceived += octets.length;
@@ -150,12 +163,38 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
     this.outbox.beginSession();
     this.#socket = socket; // only now, so that nothing passes the session's first Messages
     this.pump();
+    this.#lookSoon(socket, 0, undefined);
+  }
+
+  /**
+   * Closes a connection whose peer has vanished.
+   * @param before what was unanswered at the last look
+   * @param sinceMilliseconds since when something has been; undefined: nothing is
+   */
+  #lookSoon(socket: Socket, before: number, sinceMilliseconds: number | undefined): void {
+    this.#cancelLook = this.clock.after(this.#stallMilliseconds / LOOKS_A_STALL, async () => {
+      const { endpoints } = this;
+      const silence = endpoints && (await this.#lookForSilence(endpoints));
+      if (this.#socket !== socket || silence === undefined) return;
+      const { unanswered, unacknowledgedOctets } = silence;
+      const now = this.clock.nowMilliseconds();
+      // The kernel counts from anew when an answer comes.
+      const since = unanswered === 0 ? undefined : unanswered < before ? now : (sinceMilliseconds ?? now);
+      if (since === undefined || now - since < this.#stallMilliseconds) {
+        this.#lookSoon(socket, unanswered, since);
+        return;
+      }
+      const lost =
+        unacknowledgedOctets > 0 ? `; ${unacknowledgedOctets} octets that had left may be lost` : '';
+      socket.destroy(new Error(`nothing was acknowledged for ${(now - since) / 1000} s${lost}`));
+    });
   }
 
   #lost(socket: Socket, failure: string): void {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
     this.#cancelStall();
+    this.#cancelLook();
     this.tellError(`lost the connection to ${this.where()}: ${failure}`, 'disconnected');
     this.outbox.settleInFlight('disconnected');
     if (this.clock.nowMilliseconds() - this.#connectedAtMilliseconds >= WORKS_WELL_MILLISECONDS) {
@@ -167,7 +206,13 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
   protected override close(): void {
     this.#giveUp.abort();
     this.#cancelStall();
-    this.#socket?.destroy(); // what the kernel has taken it sends nevertheless, and then FIN
+    this.#cancelLook();
+    // What the kernel has taken it sends nevertheless, and then FIN. TLS has a word of its own for the end, which an
+    // orderly end says; where something is stuck, there is no such end.
+    const socket = this.#socket;
     this.#socket = undefined;
+    if (socket === undefined) return;
+    if (this.outbox.inFlight === 0) socket.unref().destroySoon();
+    else socket.destroy();
   }
 }

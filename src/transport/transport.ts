@@ -1,4 +1,4 @@
-/** What UDP and TCP have in common: everything but the way into the kernel. */
+/** What UDP and TCP, with or without TLS, have in common: everything but the way into the kernel. */
 import { type Clock, systemClock } from './clock.ts';
 import { Locator } from './locator.ts';
 import { Outbox } from './outbox.ts';

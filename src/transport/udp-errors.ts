@@ -5,7 +5,7 @@ const ERRORS: Readonly<Record<string, readonly [TransportNotSentReason, string]>
   ECONNREFUSED: ['refused', 'nobody listens on that port'],
   EPERM: ['refused', 'a firewall rule of this machine forbids it'],
   EACCES: ['refused', 'this machine does not permit it (a broadcast address?)'],
-  EMSGSIZE: ['too_large', 'a datagram is larger than the path takes; lower the mtu'],
+  EMSGSIZE: ['too_large', 'a datagram was larger than the path takes; lower the mtu'],
   ENETUNREACH: ['unreachable', 'there is no route'],
   EHOSTUNREACH: ['unreachable', 'there is no way to the host'],
   ENETDOWN: ['unreachable', 'the network interface is down'],

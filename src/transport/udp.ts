@@ -10,6 +10,7 @@
  * datagrams of 1472 octets on loopback, µs each: this 3.6–4.3, 64 in flight 3.6–4.0, writing to the descriptor
  * past node:dgram 3.2–3.8, a C loop over send() 2.6–3.3. (2 cores, Node 20.20; 2.7–3.2 are the kernel's.)
  */
+import { isIPv6 } from 'node:net';
 import { Pacer } from './pacer.ts';
 import { inOrder, type ResolvedAddress } from './resolve.ts';
 import type { Sendable, SessionEndpoints, TransportNotSentReason, TransportState } from './session.ts';
@@ -17,11 +18,17 @@ import { Transport, type TransportOptions } from './transport.ts';
 import { explainUdpError, isBufferShortage, reasonForUdpError } from './udp-errors.ts';
 import { type OpenUdpSocket, openUdpSocket, type UdpSocket } from './udp-socket.ts';
 
+/** The largest IP packet that the way to an address takes, in octets; undefined: it is not known. Never rejects. */
+export type LookUpPathMtu = (address: string) => Promise<number | undefined>;
+
 export interface UdpOptions extends TransportOptions {
   /** 0: unpaced. */
   readonly datagramsPerSecond: number;
   /** Datagrams that may leave at once after a pause; at least 5 ms' worth. Without meaning where unpaced. */
   readonly burst: number;
+  /** Octets of the largest datagram that is sent, IP and UDP headers included; with it, the path's is looked up. */
+  readonly mtu?: number | undefined;
+  readonly lookUpPathMtu?: LookUpPathMtu | undefined;
   readonly openSocket?: OpenUdpSocket | undefined;
 }
 
@@ -30,6 +37,10 @@ const RESOLVE_EVERY_MILLISECONDS = 60_000;
 const RECOVERED_AFTER_MILLISECONDS = 5_000;
 /** Datagrams in a turn of the event loop, some 0.2 ms, before capture and metrics get theirs. */
 const DATAGRAMS_A_TURN = 64;
+/** Octets of the headers in front of a Message. */
+const UDP_HEADERS = { 4: 28, 6: 48 } as const;
+/** No Message is made smaller than for this, which every path is said to take (RFC 7011 §10.3.3). */
+const LEAST_MTU = 512;
 /** No buffers in the kernel: how often, and after which pause, to try again. */
 const BUFFER_RETRIES = 5;
 const BUFFER_PAUSE_MILLISECONDS = 10;
@@ -37,6 +48,10 @@ const BUFFER_PAUSE_MILLISECONDS = 10;
 export class UdpTransport<M extends Sendable> extends Transport<M> {
   readonly #pacer: Pacer | undefined;
   readonly #openSocket: OpenUdpSocket;
+  readonly #configuredMtu: number | undefined;
+  readonly #lookUpPathMtu: LookUpPathMtu | undefined;
+  /** The present session's, configured or learned. */
+  #mtu = 0;
   #socket: UdpSocket | undefined;
   #endpoints: SessionEndpoints | undefined;
   /** The present socket's callback for every datagram. */
@@ -61,6 +76,8 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
   constructor(options: UdpOptions) {
     super(options, RESOLVE_EVERY_MILLISECONDS);
     this.#openSocket = options.openSocket ?? openUdpSocket;
+    this.#configuredMtu = options.mtu;
+    this.#lookUpPathMtu = options.lookUpPathMtu;
     this.#pacer =
       options.datagramsPerSecond > 0 ? new Pacer(options.datagramsPerSecond, options.burst) : undefined;
   }
@@ -118,8 +135,8 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     }
     const code = error.code ?? error.message;
     this.#failed(code);
-    // ECONNREFUSED answers an earlier datagram and is then forgotten (udp(7)); this one was not sent: once more.
-    if (code === 'ECONNREFUSED' && this.#attempts === 1) {
+    // These answer an earlier datagram and are then forgotten (udp(7)); this one was not sent: once more.
+    if ((code === 'ECONNREFUSED' || code === 'EMSGSIZE') && this.#attempts === 1) {
       this.#handOver();
     } else if (isBufferShortage(code) && this.#attempts <= BUFFER_RETRIES) {
       this.#cancelTimer = this.clock.after(BUFFER_PAUSE_MILLISECONDS, () => this.#handOver());
@@ -141,6 +158,7 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     this.#failedAtMilliseconds = this.clock.nowMilliseconds();
     this.tellError(`sending to ${this.where()}: ${explainUdpError(code)}`);
     const reason = reasonForUdpError(code);
+    if (reason === 'too_large') void this.#learnPathMtu();
     if (reason === 'too_large' || isBufferShortage(code)) return; // no other address or socket would mend these
     this.#leaveAddress = true;
     if (reason === 'other') this.#leaveSocket = true;
@@ -152,6 +170,30 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     this.#failing = false;
     this.locator.worksWell();
     this.tell('recovered', `sending to ${this.where()} works again`);
+  }
+
+  // ---- the path ----
+
+  /**
+   * Sends no datagrams larger than the path takes (RFC 7011 §10.3.3). Larger ones would be lost at the router that says
+   * so, and travel in fragments from then on.
+   */
+  async #learnPathMtu(): Promise<void> {
+    const socket = this.#socket;
+    if (this.#lookUpPathMtu === undefined || this.#configuredMtu === undefined || socket === undefined)
+      return;
+    const found = await this.#lookUpPathMtu(this.address!);
+    if (this.#socket !== socket || found === undefined || found >= this.#mtu) return;
+    this.#mtu = Math.max(found, LEAST_MTU);
+    this.#limitMessages();
+    this.tell(
+      'path_mtu',
+      `the path to ${this.where()} takes ${found} octets, not ${this.#configuredMtu}: datagrams are smaller from now on; configure mtu=${this.#mtu}`,
+    );
+  }
+
+  #limitMessages(): void {
+    this.outbox.limitMessages(this.#mtu - UDP_HEADERS[isIPv6(this.address!) ? 6 : 4]);
   }
 
   // ---- the socket ----
@@ -209,9 +251,14 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
       remoteAddress: address,
       remotePort: this.options.port,
     };
+    if (this.#configuredMtu !== undefined) {
+      this.#mtu = this.#configuredMtu;
+      this.#limitMessages();
+    }
     this.outbox.beginSession();
     this.#socket = socket;
     this.pump();
+    void this.#learnPathMtu();
   }
 
   protected override close(): void {

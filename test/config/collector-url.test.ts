@@ -9,6 +9,9 @@ const IPFIX: Omit<CollectorConfig, 'url'> = {
   transport: 'udp',
   host: 'h',
   port: 4739,
+  tls: undefined,
+  file: undefined,
+  balance: undefined,
   mtu: 1500,
   templateRefreshSeconds: 60,
   templateRefreshPackets: 4096,
@@ -18,6 +21,19 @@ const IPFIX: Omit<CollectorConfig, 'url'> = {
   tcpControlBitsOctets: 2,
 };
 const V9 = { ...IPFIX, protocol: 'netflow9', port: 2055 } as const;
+const TLS = {
+  ...IPFIX,
+  transport: 'tls',
+  port: 4740,
+  tls: { ca: undefined, cert: undefined, key: undefined },
+} as const;
+const FILE = {
+  ...IPFIX,
+  transport: 'file',
+  host: '',
+  port: 0,
+  file: { path: '/var/lib/flows.ipfix', rotateOctets: undefined, rotateSeconds: undefined },
+} as const;
 const V5 = { ...V9, protocol: 'netflow5', tcpControlBitsOctets: 1 } as const;
 
 t.test('what a URL means', async (t) => {
@@ -49,6 +65,29 @@ t.test('what a URL means', async (t) => {
     ['ipfix://h?tcp-control-bits=8', { ...IPFIX, tcpControlBitsOctets: 1 }],
     ['ipfix://h?tcp-control-bits=16', IPFIX],
     ['netflow5://h?tcp-control-bits=8', V5],
+    ['ipfix://h?balance=site-a.1', { ...IPFIX, balance: 'site-a.1' }],
+    ['ipfix+tcp://h?source=10.0.0.1', { ...IPFIX, transport: 'tcp', source: '10.0.0.1' }],
+    ['ipfix+tls://h', TLS],
+    ['ipfix+tls://h:99?ca=ca.pem', { ...TLS, port: 99, tls: { ...TLS.tls, ca: 'ca.pem' } }],
+    [
+      'ipfix+tls://[2001:db8::9]?cert=/etc/weir/cert.pem&key=/etc/weir/key%20of%20mine.pem&observation-domain=7',
+      {
+        ...TLS,
+        host: '2001:db8::9',
+        tls: { ca: undefined, cert: '/etc/weir/cert.pem', key: '/etc/weir/key of mine.pem' },
+        observationDomain: 7,
+      },
+    ],
+    ['ipfix+file:///var/lib/flows.ipfix', FILE],
+    ['ipfix+file:///a%3Fb%25', { ...FILE, file: { ...FILE.file, path: '/a?b%' } }],
+    [
+      'ipfix+file:///var/lib/flows.ipfix?rotate-octets=100M&rotate-seconds=300',
+      { ...FILE, file: { ...FILE.file, rotateOctets: 104_857_600, rotateSeconds: 300 } },
+    ],
+    [
+      'ipfix+file:///f?rotate-octets=64K',
+      { ...FILE, file: { ...FILE.file, path: '/f', rotateOctets: 65_536 } },
+    ],
     [
       'netflow9://h?mtu=1400&template-refresh=30&observation-domain=7&source=10.0.0.1&rate=5000&tcp-control-bits=8',
       {
@@ -78,8 +117,14 @@ t.test('what is wrong with a URL', async (t) => {
     ['ipfix:10.0.0.9', 'not a URL like ipfix://HOST:4739'],
     ['ipfx://h', 'unknown scheme "ipfx"; did you mean "ipfix"?'],
     ['netflow://h', 'unknown scheme "netflow"; did you mean "netflow5"?'],
-    ['http://h', 'unknown scheme "http"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp'],
-    ['constructor://h', 'unknown scheme "constructor"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp'],
+    [
+      'http://h',
+      'unknown scheme "http"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp, ipfix+tls, ipfix+file',
+    ],
+    [
+      'constructor://h',
+      'unknown scheme "constructor"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp, ipfix+tls, ipfix+file',
+    ],
     ['ipfix://', 'the host is missing'],
     ['ipfix://:4739', 'the host is missing'],
     ['ipfix://?mtu=1400', 'the host is missing'],
@@ -108,7 +153,7 @@ t.test('what is wrong with a URL', async (t) => {
     ],
     [
       'ipfix://h?toString=1',
-      'unknown parameter "toString"; Weir knows mtu, template-refresh, template-refresh-packets, observation-domain, source, rate, tcp-control-bits',
+      'unknown parameter "toString"; Weir knows mtu, template-refresh, template-refresh-packets, observation-domain, source, rate, tcp-control-bits, balance',
     ],
     ['ipfix://h?mtu', 'mtu: "" is not a whole number from 512 to 65535'],
     ['ipfix://h?mtu=511', 'mtu: "511" is not a whole number from 512 to 65535'],
@@ -123,6 +168,46 @@ t.test('what is wrong with a URL', async (t) => {
     ['ipfix://10.0.0.9?source=::1', 'source ::1 and host 10.0.0.9 are not of one IP version'],
     ['ipfix://h?rate=fast', 'rate: "fast" is not a whole number from 0 to 10000000'],
     ['ipfix://h?tcp-control-bits=12', 'tcp-control-bits: "12" is not 8 or 16'],
+    ['ipfix+tls://h?kee=1', 'unknown parameter "kee"; did you mean "key"?'],
+    ['ipfix+tcp://h?rate=5', 'rate means nothing to ipfix+tcp://: it sends no datagrams'],
+    ['IPFIX+TLS://h?mtu=1400', 'mtu means nothing to ipfix+tls://: it sends no datagrams'],
+    ['ipfix+file:///f?mtu=1400', 'mtu means nothing to ipfix+file://: it sends no datagrams'],
+    [
+      'ipfix+file:///f?source=::1',
+      'source means nothing to ipfix+file://: a file is not sent from an address',
+    ],
+    [
+      'ipfix+file:///f?template-refresh=5',
+      'template-refresh means nothing to ipfix+file://: every file begins with the templates',
+    ],
+    [
+      'ipfix+tls://h?template-refresh-packets=5',
+      'template-refresh-packets means nothing to ipfix+tls://: templates are sent once a connection',
+    ],
+    [
+      'netflow5://h?template-refresh=5',
+      'template-refresh means nothing to netflow5://: NetFlow v5 has no templates',
+    ],
+    ['ipfix+tcp://h?ca=ca.pem', 'ca means nothing to ipfix+tcp://: certificates belong to ipfix+tls://'],
+    ['ipfix://h?rotate-octets=1M', 'rotate-octets means nothing to ipfix://: only files are rotated'],
+    ['ipfix+tls://h?cert=c', 'cert: the key of the certificate is missing; give key='],
+    ['ipfix+tls://h?key=k', 'key: the certificate of the key is missing; give cert='],
+    ['ipfix+tls://h?ca=', 'ca: "" is empty'],
+    ['ipfix://h?balance=a/b', 'balance: "a/b" is not a name of letters, digits, ".", "-" and "_"'],
+    [
+      'ipfix+file://flows.ipfix',
+      '"flows.ipfix" stands where a host would; write a file as ipfix+file:///PATH, with three slashes',
+    ],
+    ['ipfix+file:///', '"/" is not the path of a file'],
+    ['ipfix+file:///flows/', '"/flows/" is not the path of a file'],
+    ['ipfix+file:///100%', '"/100%": a "%" is written %25'],
+    ['ipfix+file:///f#1', 'a collector has no fragment ("#1")'],
+    [
+      'ipfix+file:///f?rotate-octets=1.5M',
+      'rotate-octets: "1.5M" is not a number of octets, like 65536, 64K, 100M or 1G',
+    ],
+    ['ipfix+file:///f?rotate-octets=1K', 'rotate-octets: "1K" is not from 65536 to 1125899906842624 octets'],
+    ['ipfix+file:///f?rotate-seconds=0', 'rotate-seconds: "0" is not between 1 and 31536000 seconds'],
     ['netflow5://h?tcp-control-bits=16', 'tcp-control-bits: NetFlow v5 has 8 bits for the TCP flags, not 16'],
     [
       'netflow5://h?observation-domain=65536',

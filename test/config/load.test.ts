@@ -161,7 +161,7 @@ t.test('mistakes in YAML', async (t) => {
       'weir.yaml:2: unknown option "foo"',
       'weir.yaml:1: mtu: "1" is not a whole number from 512 to 65535',
       'weir.yaml:3: fields: "all" is not standard or full',
-      'weir.yaml:4: collector: "http://h": unknown scheme "http"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp',
+      'weir.yaml:4: collector: "http://h": unknown scheme "http"; Weir knows netflow5, netflow9, ipfix, ipfix+tcp, ipfix+tls, ipfix+file',
     ],
   ];
   for (const [yaml, ...expected] of bad) {

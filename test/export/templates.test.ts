@@ -457,3 +457,39 @@ t.test('every record is sent, queued or not sent for a reason, in records, packe
   t.equal(exporter.queued.records, 0);
   t.ok(exporter.notSent.get('refused')!.records > 0);
 });
+
+for (const protocol of ['ipfix', 'netflow9', 'netflow5'] as const) {
+  t.test(
+    `${protocol}: Messages are as small as the path asks, from then on, and no larger than they were`,
+    async (t) => {
+      const rig = new ExportRig({ protocol, fields: 'full' });
+      const send = (count: number): Uint8Array[] => {
+        const before = rig.datagrams.length;
+        for (let i = 0; i < count; i++) rig.record(protocol !== 'netflow5' && i % 2 === 0 ? 6 : 4, plain);
+        return rig.datagrams.slice(before);
+      };
+      t.ok(send(100).every(({ length }) => length > 1200 && length <= 1472));
+      const open = rig.records.length;
+      // In the middle of a Message: that one is finished with what it holds.
+      rig.exporter.limitMessages(484);
+      const [begunBefore, ...others] = send(100);
+      t.ok(begunBefore!.length > 484 || rig.records.length > open);
+      t.ok(others.length > 10 && others.every(({ length }) => length > 300 && length <= 484));
+      const before = rig.datagrams.length;
+      rig.newSession();
+      t.ok(
+        rig.datagrams.slice(before).every(({ length }) => length <= 484),
+        'templates, too',
+      );
+      rig.exporter.flush();
+      rig.exporter.limitMessages(9000);
+      t.ok(
+        send(100).every(({ length }) => length > 1200 && length <= 1472),
+        'back to what it was made for',
+      );
+      rig.exporter.flush();
+      t.equal(rig.records.length, 300);
+      t.equal(rig.exporter.sent.records, 300);
+    },
+  );
+}

@@ -33,6 +33,7 @@ export interface LogLine {
 export interface WeirRun {
   readonly code: number;
   readonly stdout: string;
+  readonly stderr: string;
   /** Standard output, parsed. */
   readonly records: OracleRecord[];
   /** Standard error's JSON lines, parsed. */
@@ -45,7 +46,8 @@ export async function weir(...args: string[]): Promise<WeirRun> {
     const options = { timeout: 50_000, maxBuffer: 256 * 1024 * 1024 };
     execFile(process.execPath, [WEIR, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-      resolve({ code, stdout, records: jsonLines(stdout), log: jsonLines(stderr) });
+      const log = stderr.split('\n').filter((line) => line.startsWith('{'));
+      resolve({ code, stdout, stderr, records: jsonLines(stdout), log: jsonLines(log.join('\n')) });
     });
   });
 }

@@ -57,9 +57,12 @@ t.test('a scrape reads every number of the sources, and reads it anew', async (t
     'weir_collector_sent_records_total{collector="ipfix://c.example:4739"}': 40,
     'weir_collector_sent_packets_total{collector="ipfix://c.example:4739"}': 500,
     'weir_collector_sent_bytes_total{collector="ipfix://c.example:4739"}': 50_000,
-    'weir_collector_queued_records{collector="ipfix://c.example:4739"}': 20,
-    'weir_collector_queued_packets{collector="ipfix://c.example:4739"}': 300,
-    'weir_collector_queued_bytes{collector="ipfix://c.example:4739"}': 30_000,
+    'weir_collector_queued_records{collector="ipfix://c.example:4739"}': 16,
+    'weir_collector_queued_packets{collector="ipfix://c.example:4739"}': 260,
+    'weir_collector_queued_bytes{collector="ipfix://c.example:4739"}': 26_000,
+    'weir_collector_balanced_away_records_total{collector="ipfix://c.example:4739"}': 4,
+    'weir_collector_balanced_away_packets_total{collector="ipfix://c.example:4739"}': 40,
+    'weir_collector_balanced_away_bytes_total{collector="ipfix://c.example:4739"}': 4_000,
     'weir_collector_not_sent_records_total{collector="ipfix://c.example:4739",reason="queue_full"}': 8,
     'weir_collector_not_sent_packets_total{collector="ipfix://c.example:4739",reason="refused"}': 20,
     'weir_collector_not_sent_bytes_total{collector="ipfix://c.example:4739",reason="refused"}': 2_000,
@@ -112,7 +115,7 @@ t.test('a collector that is no more leaves no sample, and one that is new has it
   sources.collectors.splice(0, 1, { ...before!, url: 'ipfix://d.example:4739' });
   const text = await registry.metrics();
   t.notMatch(text, 'c.example');
-  t.equal(samples(text).get('weir_collector_queued_records{collector="ipfix://d.example:4739"}'), 20);
+  t.equal(samples(text).get('weir_collector_queued_records{collector="ipfix://d.example:4739"}'), 16);
 });
 
 t.test('how the last run ended is told where a state file says so', async (t) => {
@@ -143,6 +146,7 @@ t.test('both identities of conservation hold within a scrape while everything mo
       all.get(`weir_metered_${unit}_total`),
       sum(all, `weir_collector_sent_${unit}_total`) +
         sum(all, `weir_collector_queued_${unit}`) +
+        sum(all, `weir_collector_balanced_away_${unit}_total`) +
         sum(all, `weir_collector_not_sent_${unit}_total`) +
         all.get(`weir_flow_table_${unit}`)!,
       `metered ${unit}`,

@@ -71,7 +71,8 @@ export function testSources(): TestSources {
         protocol: 'ipfix',
         state: 'failing',
         sent: { records: 40, packets: 500, octets: 50_000 },
-        queued: { records: 20, packets: 300, octets: 30_000 },
+        queued: { records: 16, packets: 260, octets: 26_000 },
+        balancedAway: { records: 4, packets: 40, octets: 4_000 },
         notSent: new Map([
           ['queue_full', { records: 8, packets: 80, octets: 8_000 }],
           ['refused', { records: 2, packets: 20, octets: 2_000 }],

@@ -9,6 +9,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { TcpCollector, UdpCollector } from '../../src/collect/collector.ts';
 import { MessageDecoder } from '../../src/collect/decode.ts';
 import { recordToJson } from '../../src/collect/json.ts';
+import { TcpTransport } from '../../src/transport/tcp.ts';
+import { Books, type TestMessage, testMessage } from '../transport/helpers.ts';
 
 const [kind, ...rest] = process.argv.slice(2);
 const [host = '', port = '0', count = '0', sockets = '1'] = rest;
@@ -97,6 +99,32 @@ const kinds: Record<string, () => Promise<void>> = {
     server.listen(0, host);
     await once(server, 'listening');
     say({ port: (server.address() as AddressInfo).port });
+  },
+  /** host: accepts connections, and says for each the number of the Message that it begins with. */
+  async 'tcp-numbers'() {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (octets) => say({ connection: socket.remotePort, first: octets.readUInt32BE(0) }));
+      socket.on('data', () => undefined);
+    });
+    server.listen(0, host);
+    await once(server, 'listening');
+    say({ port: (server.address() as AddressInfo).port });
+  },
+  /** host port milliseconds: Weir's own transport over TCP, so impatient; a Message every 20 ms, or with a fourth argument one. */
+  async 'tcp-exporter'() {
+    const books = new Books();
+    const transport = new TcpTransport<TestMessage>({
+      host,
+      port: Number(port),
+      stallMilliseconds: Number(count),
+      connectMilliseconds: 500,
+      onEvent: (event) => say(event),
+    });
+    transport.start(books);
+    let id = 0;
+    transport.send(testMessage(id++));
+    if (rest.length <= 3) setInterval(() => transport.send(testMessage(id++)), 20);
   },
   /** host port milliseconds: a datagram of 100 octets every so often, for ever. */
   async 'udp-trickle'() {

@@ -29,6 +29,9 @@ export const noLiveCapture = ((): string | false => {
 export interface Line {
   readonly msg?: string;
   readonly port?: number;
+  readonly kind?: string;
+  readonly text?: string;
+  readonly first?: number;
   readonly collector?: string;
   readonly records?: number;
   readonly meteredPackets?: number;
@@ -106,8 +109,12 @@ export class Program {
   }
 
   /** Resolves when `found` finds something in what the program has said; rejects when it ends without, or takes too long. */
-  async until<T>(what: string, found: (program: this) => T | undefined | false): Promise<T> {
-    const deadline = performance.now() + WAIT_MILLISECONDS;
+  async until<T>(
+    what: string,
+    found: (program: this) => T | undefined | false,
+    withinMilliseconds = WAIT_MILLISECONDS,
+  ): Promise<T> {
+    const deadline = performance.now() + withinMilliseconds;
     for (;;) {
       const result = found(this);
       if (result !== undefined && result !== false) return result;
@@ -270,9 +277,10 @@ export function conserves(t: Test, metrics: Metrics, collectors: readonly string
         metrics.sum(`weir_collector_sent_${unit}_total`, of) +
           metrics.sum(`weir_collector_queued_${unit}`, of) +
           metrics.sum(`weir_flow_table_${unit}`) +
+          metrics.sum(`weir_collector_balanced_away_${unit}_total`, of) +
           metrics.sum(`weir_collector_not_sent_${unit}_total`, of),
         metered,
-        `sent + queued + in the table + not sent = metered ${unit}, for ${collector}`,
+        `sent + queued + in the table + balanced away + not sent = metered ${unit}, for ${collector}`,
       );
     }
   }

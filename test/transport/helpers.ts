@@ -56,6 +56,13 @@ export class Books implements Session<TestMessage> {
     }
   }
 
+  /** What the transport asked for last. */
+  limit: number | undefined;
+
+  limitMessages(octets: number): void {
+    this.limit = octets;
+  }
+
   /** Every session's opening Message is settled, too. */
   get openingsSettled(): boolean {
     return [...this.#settled].filter((id) => id >= OPENING).length === this.sessions;

@@ -117,6 +117,7 @@ t.test('a new session makes what opened the one before obsolete, and passes what
         return [testMessage(session + 1), testMessage(session + 2)];
       },
       stamp: () => {},
+      limitMessages: () => {},
       settled: ({ id }, notSent) => settled.push([id, notSent]),
     },
     10,

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { TransportEvent } from '../../src/transport/session.ts';
 import { type TcpOptions, TcpTransport } from '../../src/transport/tcp.ts';
+import { inTable, lookIntoProc, silenceOf } from '../../src/transport/tcp-silence.ts';
 import { Books, FakeClock, OPENING, range, type TestMessage, testMessage, turns, until } from './helpers.ts';
 
 /** A collector: every connection with the numbers of the whole Messages that it has read. */
@@ -423,3 +424,69 @@ t.test(
     t.same([...seen].sort(), ['disconnected', 'queue_full', 'shutdown'], 'every reason was met on the way');
   },
 );
+
+t.test('a peer that has vanished is given up after 30 s, one that answers now and then is not', async (t) => {
+  const collector = await collectorFor(t);
+  /** What each look finds: unanswered so often in a row. */
+  let unanswered: number[] = [];
+  const { transport, events, clock } = transportTo(t, {
+    port: collector.port,
+    lookForSilence: async () => ({ unanswered: unanswered.shift() ?? 0, unacknowledgedOctets: 77 }),
+  });
+  transport.start(new Books());
+  await until('it is connected', () => transport.state === 'sending');
+
+  unanswered = [
+    ...[1, 2, 3, 4, 5, 6, 1],
+    ...[2, 3, 4, 5, 6, 0],
+    ...[0, 9, 9, 9, 9, 9, 9, 0],
+    8,
+    8,
+    8,
+    8,
+    8,
+    8,
+  ];
+  const looks = unanswered.length;
+  await clock.advance(5_000 * looks);
+  t.same(unanswered, [], 'it looks every 5 s');
+  t.equal(transport.state, 'sending', 'an answer begins the time anew');
+  unanswered = [8];
+  await clock.advance(5_000);
+  await until('the loss is seen', () => transport.state === 'failing');
+  t.match(events.at(-1), {
+    kind: 'disconnected',
+    text: /nothing was acknowledged for 30 s; 77 octets that had left may be lost$/,
+  });
+  await clock.advance(500);
+  await until('it is connected again', () => transport.state === 'sending');
+  transport.stop();
+  t.equal(clock.pending, 0, 'no timer is left');
+});
+
+t.test('what the kernel says of a connection', async (t) => {
+  t.equal(inTable('127.0.0.1', 4739), '0100007F:1283');
+  t.equal(inTable('2001:db8::9%eth0', 80), 'B80D0120000000000000000009000000:0050');
+  // A retransmission (1 s to the next, the third in a row), and a probe of a closed window or of keepalive.
+  const retransmitting =
+    '   3: 0100007F:9C40 0200007F:1283 01 000003E8:00000000 01:00000064 00000003     0        0 4711 2 ffff 800';
+  const probing =
+    '  12: 0100007F:9C41 0200007F:1283 01 00000000:00000000 02:00000064 00000000  1000        2 4712 2 ffff 20';
+  t.same(silenceOf(retransmitting), { unanswered: 3, unacknowledgedOctets: 1000 });
+  t.same(silenceOf(probing), { unanswered: 2, unacknowledgedOctets: 0 });
+
+  for (const address of ['127.0.0.1', '::1']) {
+    const collector = await collectorFor(t, 8, address);
+    const { transport } = transportTo(t, { host: address, port: collector.port });
+    transport.start(new Books());
+    await until('it is connected', () => transport.endpoints !== undefined);
+    const silence = await lookIntoProc(transport.endpoints!);
+    if (process.platform === 'linux') t.equal(silence?.unanswered, 0, `${address}: found, and all is well`);
+    else t.equal(silence, undefined, 'not known here');
+    t.equal(
+      await lookIntoProc({ ...transport.endpoints!, localPort: 1 }),
+      undefined,
+      'not another connection',
+    );
+  }
+});

@@ -81,7 +81,7 @@ export async function showFlows(context: CommandContext, options: ShowFlowsOptio
       ...probeSettings(config, randomBytes(8)),
       sources,
       live: true,
-      outlets: collectorOutlets(config, withoutGoodNews(log)),
+      outlets: collectorOutlets(config, withoutGoodNews(log), true),
       clocks: { unix: Date.now, monotonic: () => performance.now() },
       onNotice: (_, text) => log.warn(text),
       onSourceError(error) {
