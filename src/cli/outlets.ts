@@ -36,6 +36,11 @@ export interface CollectorOutlet extends Outlet {
   readonly transport: UdpTransport<Message> | TcpTransport<Message> | FileTransport<Message>;
 }
 
+/** Two collectors are the same if nothing that either was told differs. */
+export function collectorKey(collector: CollectorConfig): string {
+  return JSON.stringify(collector);
+}
+
 /** @param live the records' time is today's */
 export function collectorOutlets(config: EffectiveConfig, log: Log, live: boolean): CollectorOutlet[] {
   warnOfLonelyGroups(config.collectors, log);

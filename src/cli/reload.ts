@@ -2,13 +2,14 @@
  * SIGHUP: the configuration is read again, and the collectors follow it. Everything else stays: the capture, the
  * flow table and its records, and the Transport Sessions of the collectors that are in both configurations.
  */
-import type { CollectorConfig } from '../config/collector-url.ts';
 import type { EffectiveConfig, Loaded } from '../config/load.ts';
 import { OPTIONS, PROPERTIES, type Property } from '../config/schema.ts';
 import type { Probe } from '../probe.ts';
 import { UserError } from './errors.ts';
+import type { Collectors } from './line.ts';
+import { collectorMetrics } from './line-metrics.ts';
 import type { Log } from './log.ts';
-import { type CollectorOutlet, collectorOutlet, warnOfLonelyGroups } from './outlets.ts';
+import { type CollectorOutlet, collectorKey, collectorOutlet, warnOfLonelyGroups } from './outlets.ts';
 import { reportExport } from './report.ts';
 
 /** How long a collector that is taken away may take to accept what is queued for it. */
@@ -22,14 +23,6 @@ const APPLIED: readonly Property[] = [
   'mtu',
   'config',
 ];
-
-/** The collectors of a run, by their configuration. */
-export type Collectors = Map<string, CollectorOutlet>;
-
-/** Two collectors are the same if nothing that either was told differs. */
-export function collectorKey(collector: CollectorConfig): string {
-  return JSON.stringify(collector);
-}
 
 export interface ReloaderOptions {
   /** What is in force since the start. */
@@ -118,10 +111,10 @@ export class Reloader {
 
   async #remove(outlet: CollectorOutlet): Promise<void> {
     const { probe, log } = this.#options;
-    const removed = probe.exports.find((each) => each.outlet === outlet)!;
+    const counts = collectorMetrics(outlet, probe);
     this.leaving.add(outlet);
     await probe.removeOutlet(outlet, DRAIN_MILLISECONDS);
     this.leaving.delete(outlet);
-    reportExport(removed, log);
+    reportExport(counts, log);
   }
 }
