@@ -243,6 +243,7 @@ t.test('workers', async (t) => {
   t.match(collectors('ipfix://a?observation-domain=1', 'ipfix://a?observation-domain=3'), [
     /is the same collector as .*; give them an observation-domain each, 3 apart: each worker takes the next one/,
   ]);
+  t.match(collectors('ipfix+file:///var/a.ipfix'), [/3 workers cannot write one file/]);
   t.match(load({ workers, maxFlows: ['2'] }).mistakes, [
     /^--workers: max-flows: 2 cannot be shared by 3 workers/,
   ]);

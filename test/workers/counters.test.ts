@@ -29,6 +29,7 @@ function line() {
   const counts = (records: number, packets: number, octets: number) => ({ records, packets, octets });
   const exporter = {
     accepted: counts(60, 600, 50_000),
+    balancedAway: counts(0, 0, 0),
     sent: counts(40, 450, 40_000),
     notSent: new Map(
       NOT_SENT_REASONS.map((reason) => [
