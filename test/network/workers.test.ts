@@ -142,8 +142,11 @@ test('two workers count everything exactly once', live, async (t) => {
       packets: 300,
       octets: 300 * (777 + 28),
     });
-    for (const sourceIPv4Address of SOURCES)
-      t.same(total(records, { ...there, sourceIPv4Address }), { packets: 1, octets: 128 });
+    for (const source of SOURCES) {
+      t.same(total(records, { ...there, sourceIPv4Address: source }), { packets: 1, octets: 128 });
+      const of = (name: string) => lines.find(({ record }) => record[name] === source)?.domain;
+      t.equal(of('destinationIPv4Address'), of('sourceIPv4Address'), 'both directions are at one worker');
+    }
     if (version === 5) continue;
     t.same(total(records, { protocolIdentifier: UDP, destinationTransportPort: udp6 }), {
       packets: 200,
