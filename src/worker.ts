@@ -10,13 +10,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type FanoutGroup, SharedFanoutGroup } from './capture/fanout.ts';
 import type { PacketSource } from './capture/packet-source.ts';
-import type { Outlet, Probe, ProbeOptions } from './probe.ts';
-import {
-  type CountedCollector,
-  type CountedLine,
-  CountersLayout,
-  SharedCounters,
-} from './workers/counters.ts';
+import type { Probe, ProbeOptions } from './probe.ts';
+import { type CountedLine, CountersLayout, SharedCounters } from './workers/counters.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerData } from './workers/messages.ts';
 import { PortTransport } from './workers/port-transport.ts';
 
@@ -39,12 +34,11 @@ export interface CardSurroundings
 export interface CardLine {
   readonly probe: Probe;
   readonly sources: readonly PacketSource[];
-  /** In the order of the configuration. */
-  readonly collectors: readonly (Outlet & { readonly transport: CountedCollector['transport'] })[];
-  readonly routes: CountedLine['routes'];
-  readonly eventLoopLagSeconds: () => number;
+  readonly counted: CountedLine;
   start(): Promise<void>;
   stop(withinMilliseconds: number): Promise<void>;
+  /** The collectors are others now. @param line as it was given for the whole */
+  follow(line: unknown): void;
   /** Says what is still to be said in the log. */
   readonly flushLog: () => void;
 }
@@ -61,6 +55,7 @@ export async function runLineCard(
   let join = (): void => {};
   let capture = (): void => {};
   let stop = (_withinMilliseconds: number): void => {};
+  let follow = (_line: unknown): void => {};
   const mayJoin = new Promise<void>((resolve) => {
     join = resolve;
   });
@@ -73,6 +68,7 @@ export async function runLineCard(
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'join') join();
     else if (message.kind === 'capture') capture();
+    else if (message.kind === 'follow') follow(message.line);
     else if (message.kind === 'taken') toMainThread.taken(message.octets);
     else stop(message.withinMilliseconds);
   });
@@ -95,18 +91,9 @@ export async function runLineCard(
       toMainThread,
     });
     const { probe, sources } = line;
-    const collectors = line.collectors.map((outlet) => ({
-      transport: outlet.transport,
-      exporter: probe.exports.find((each) => each.outlet === outlet)!.exporter,
-    }));
-    const layout = new CountersLayout(sources.length, collectors.length);
-    publish = new SharedCounters(layout.length, data.counters).publisher({
-      meter: probe.meter,
-      sources,
-      collectors,
-      routes: line.routes,
-      eventLoopLagSeconds: line.eventLoopLagSeconds,
-    });
+    follow = (given) => line.follow(given);
+    const layout = new CountersLayout(sources.length, data.slots);
+    publish = new SharedCounters(layout.length, data.counters).publisher(line.counted);
 
     await mayJoin;
     await line.start();

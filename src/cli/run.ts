@@ -7,14 +7,14 @@ import { readRights } from '../system/rights.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, UserError } from './errors.ts';
 import { FlowTableView } from './flow-table-view.ts';
-import { type Line, liveLine } from './line.ts';
-import { type LineMetrics, lineMetrics } from './line-metrics.ts';
+import { liveLine } from './line.ts';
+import { collectorMetrics, type LineMetrics, lineMetrics } from './line-metrics.ts';
 import { jsonLines, localOutlet, type RecordSink, toView } from './local-collector.ts';
 import type { Log } from './log.ts';
 import { type RunningMetrics, startMetrics } from './metrics.ts';
-import { warnOfLonelyGroups } from './outlets.ts';
-import { Reloader } from './reload.ts';
-import { reportTotals } from './report.ts';
+import { type CollectorOutlet, collectorOutlet, warnOfLonelyGroups } from './outlets.ts';
+import { DRAIN_MILLISECONDS, Reloader } from './reload.ts';
+import { reportExport, reportTotals } from './report.ts';
 import { keepRightsFromChildren, reportRights } from './rights-report.ts';
 import type { RunningLine } from './running-line.ts';
 import { compileFilters, type FilterPrograms } from './sources.ts';
@@ -52,7 +52,7 @@ export async function run(
   if (config.workerCount === 1) line = lineHere(config, filters, load, log, sink, failed);
   else {
     const { workersLine } = await import('./workers.ts');
-    line = workersLine(config, filters, log, sink, lineCard);
+    line = workersLine(config, filters, load, log, sink, lineCard);
   }
   const state = stateFile(config.state, line.metrics, log);
   let metrics: RunningMetrics | undefined;
@@ -113,17 +113,32 @@ function lineHere(
 ): RunningLine {
   const outlets: Outlet[] = sink === undefined ? [] : [localOutlet(sink, config.observationDomain)];
   const onNotice = (outlet: string, text: string) => log.warn(text, { collector: outlet });
-  const leaving = () => reloader.leaving;
-  const line: Line = liveLine(config, { log, filters, outlets, leaving, onNotice, onSourceError });
-  const { probe, collectors } = line;
+  /** Collectors that were taken away, and still drain. */
+  const leaving = new Set<CollectorOutlet>();
+  const line = liveLine(config, { log, filters, outlets, leaving: () => leaving, onNotice, onSourceError });
+  const { probe } = line;
   const metrics = lineMetrics(config.interfaces, line);
-  const reloader = new Reloader({
+  const remove = async (outlet: CollectorOutlet): Promise<void> => {
+    const counts = collectorMetrics(outlet, probe);
+    leaving.add(outlet);
+    await probe.removeOutlet(outlet, DRAIN_MILLISECONDS);
+    leaving.delete(outlet);
+    reportExport(counts, log);
+  };
+  const reloader = new Reloader<CollectorOutlet>({
     config,
     load: load ?? (() => ({ config, mistakes: [] })),
-    probe,
-    collectors,
+    collectors: {
+      current: line.collectors,
+      // The queue is sized by the table, which stays as it is.
+      make: (collector) => collectorOutlet(collector, config.maxFlows, log, true),
+      follow(gone, fresh) {
+        for (const outlet of gone) void remove(outlet);
+        for (const outlet of fresh) probe.addOutlet(outlet);
+        metrics.follow();
+      },
+    },
     log,
-    onChange: () => metrics.follow(),
   });
   return {
     metrics,

@@ -12,29 +12,45 @@ import { IGNORED_REASONS } from '../packet/packet-view.ts';
 import type { TransportState } from '../transport/session.ts';
 import { ENDED, RECORD_COUNTS } from '../workers/counters.ts';
 import type { Supervisor } from '../workers/supervisor.ts';
+import type { CollectorInSlot } from './line-card.ts';
 import type { LineMetrics } from './line-metrics.ts';
 
 /** What is shown of several that differ: the worst. */
 const WORST_FIRST: readonly TransportState[] = ['failing', 'resolving', 'sending'];
 
+export interface WorkersMetrics extends LineMetrics {
+  refresh(): void;
+  /** The collectors are these now. */
+  follow(collectors: readonly CollectorInSlot[]): void;
+  /** Of one that is no more, brought up to date. */
+  ofCollector(collector: CollectorInSlot): CollectorMetrics;
+}
+
 export function workersMetrics(
   supervisor: Supervisor,
   interfaces: readonly string[],
-  collectors: readonly { readonly url: string; readonly protocol: string }[],
   withRoutes: boolean,
-): LineMetrics & { refresh(): void } {
+): WorkersMetrics {
   const workers = Array.from({ length: supervisor.count }, (_, index) => index);
   /** As it is now, without the totals that a scrape is reading. */
   const now = (name: string): number =>
     workers.reduce((sum, worker) => sum + supervisor.numberOf(worker, name), 0);
+  const following: CollectorMetrics[] = [];
+  const ofCollector = ({ slot, collector }: CollectorInSlot): CollectorMetrics =>
+    collectorMetrics(supervisor, collector, `collector.${slot}`, now);
   return {
     refresh: () => supervisor.refresh(),
     captures: interfaces.map((name, i) => captureMetrics(supervisor, name, `capture.${i}`, now)),
     meter: meterMetrics(supervisor),
     routes: withRoutes ? routeMetrics(supervisor) : undefined,
-    collectors: collectors.map((collector, i) =>
-      collectorMetrics(supervisor, collector, `collector.${i}`, now),
-    ),
+    collectors: following,
+    follow(collectors) {
+      following.splice(0, following.length, ...collectors.map(ofCollector));
+    },
+    ofCollector(collector) {
+      supervisor.refresh();
+      return ofCollector(collector);
+    },
     workers: {
       get running() {
         return supervisor.running;

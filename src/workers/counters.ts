@@ -24,8 +24,8 @@ export const ENDED = FLOW_END_REASON_NAMES.flatMap((name, reason) => [{ name, re
 export interface CountedLine {
   readonly meter: Meter;
   readonly sources: readonly PacketSource[];
-  /** In the order of the configuration. */
-  readonly collectors: readonly CountedCollector[];
+  /** By their slots; undefined: there is none in it yet. One that was taken away stays. */
+  readonly collectors: readonly (CountedCollector | undefined)[];
   /** The kernel's routes; undefined: they are not asked for. */
   readonly routes: KernelRoutes | undefined;
   /** The longest delay of the event loop in the last second, in seconds. */
@@ -111,6 +111,8 @@ function named<T, N>(items: readonly T[], make: (item: T, index: number) => Numb
 /** Where each number of so many interfaces and collectors stands. */
 export class CountersLayout {
   readonly #indexes: ReadonlyMap<string, number>;
+  readonly interfaces: number;
+  /** Slots: there may be fewer collectors. */
   readonly collectors: number;
 
   constructor(interfaces: number, collectors: number) {
@@ -121,6 +123,7 @@ export class CountersLayout {
       ...many('collector', collectors, COLLECTOR_NUMBERS),
     ];
     this.#indexes = new Map(names.map((name, index) => [name, index]));
+    this.interfaces = interfaces;
     this.collectors = collectors;
   }
 
@@ -141,16 +144,16 @@ function many<T>(kind: string, count: number, numbers: Numbers<T>): string[] {
   return Array.from({ length: count }, (_, i) => keys.map((key) => `${kind}.${i}.${key}`)).flat();
 }
 
-/** The numbers of a line, in the order of the layout. */
+/** The numbers of a line but for its collectors, in the order of the layout. */
 function readersOf(line: CountedLine): (() => number)[] {
   const bound = <T>(numbers: Numbers<T>, of: T) => Object.values(numbers).map((read) => () => read(of));
   return [
     ...bound(LINE_NUMBERS, line),
     ...bound(METER_NUMBERS, line.meter),
     ...line.sources.flatMap((source) => bound(CAPTURE_NUMBERS, source)),
-    ...line.collectors.flatMap((collector) => bound(COLLECTOR_NUMBERS, collector)),
   ];
 }
+const COLLECTOR_READERS = Object.values(COLLECTOR_NUMBERS);
 
 /** A reader that a busy writer overtakes tries again; that it does so often in a row is not to be expected. */
 const MOST_TRIES = 10_000;
@@ -171,11 +174,18 @@ export class SharedCounters {
   /** What copies a line's counters into the memory. */
   publisher(line: CountedLine): () => void {
     const readers = readersOf(line);
-    if (readers.length !== this.#halves[0].length) throw new Error('the counters have another layout');
+    const { length } = this.#halves[0];
     return () => {
       const next = (this.#written[0]! + 1) | 0;
       const half = this.#halves[next & 1]!;
       for (let i = 0; i < readers.length; i++) half[i] = readers[i]!();
+      let at = readers.length;
+      for (let slot = 0; slot < line.collectors.length; slot++, at += COLLECTOR_READERS.length) {
+        const collector = line.collectors[slot];
+        if (collector === undefined) continue;
+        if (at >= length) throw new Error('the counters have another layout');
+        for (let i = 0; i < COLLECTOR_READERS.length; i++) half[at + i] = COLLECTOR_READERS[i]!(collector);
+      }
       Atomics.store(this.#written, 0, next);
     };
   }
@@ -200,14 +210,19 @@ export class SharedCounters {
 /**
  * What a dead worker's numbers become: what was in its table and on its way to a collector is lost, and counted as
  * that; what was a state is none any more.
+ * @param slots of collectors that are or were taken
  */
-export function afterDeath(numbers: Float64Array, layout: CountersLayout, interfaces: number): Float64Array {
+export function afterDeath(
+  numbers: Float64Array,
+  layout: CountersLayout,
+  slots = layout.collectors,
+): Float64Array {
   const after = numbers.slice();
   const get = (name: string): number => numbers[layout.index(name)]!;
   const set = (name: string, value: number): void => {
     after[layout.index(name)] = value;
   };
-  for (let i = 0; i < layout.collectors; i++) {
+  for (let i = 0; i < slots; i++) {
     const collector = `collector.${i}`;
     for (const count of RECORD_COUNTS) {
       let lost = get(`${collector}.accepted.${count}`) - get(`${collector}.sent.${count}`);
@@ -221,9 +236,26 @@ export function afterDeath(numbers: Float64Array, layout: CountersLayout, interf
     for (const state of TRANSPORT_STATES) set(`${collector}.state.${state}`, 0);
   }
   set('flowsDied', get('flowsDied') + get('flowsActive'));
-  for (let i = 0; i < interfaces; i++) set(`capture.${i}.capturing`, 0);
+  for (let i = 0; i < layout.interfaces; i++) set(`capture.${i}.capturing`, 0);
   const ofTheLine = Object.keys(LINE_NUMBERS).filter((name) => name !== 'flowsDied');
   for (const gone of [...ofTheLine, 'flowsActive', 'maxFlows', 'inTablePackets', 'inTableOctets'])
     set(gone, 0);
   return after;
+}
+
+/**
+ * Records that left the tables and that a collector has not got, because it was added later than that: by a worker
+ * that does not know of it yet, or that died before it. They are `before_start`, as those that a worker knows of.
+ */
+export function completeBeforeStart(totals: Float64Array, layout: CountersLayout, slot: number): void {
+  const get = (name: string): number => totals[layout.index(name)]!;
+  for (const count of RECORD_COUNTS) {
+    let missing = 0;
+    if (count === 'records') for (const { name } of ENDED) missing += get(`records.${name}`);
+    else if (count === 'packets') missing = get('meteredPackets') - get('inTablePackets');
+    else missing = get('meteredOctets') - get('inTableOctets');
+    missing -= get(`collector.${slot}.accepted.${count}`) + get(`collector.${slot}.balancedAway.${count}`);
+    for (const name of [`accepted.${count}`, `notSent.before_start.${count}`])
+      totals[layout.index(`collector.${slot}.${name}`)]! += missing;
+  }
 }

@@ -10,6 +10,8 @@ export type ToWorker =
   | { readonly kind: 'capture' }
   /** So many octets of Messages were taken, from `messages`. */
   | { readonly kind: 'taken'; readonly octets: number }
+  /** The collectors are others now. */
+  | { readonly kind: 'follow'; readonly line: unknown }
   | { readonly kind: 'stop'; readonly withinMilliseconds: number };
 
 /** From a worker. */
@@ -34,6 +36,8 @@ export interface WorkerData {
   readonly counters: SharedArrayBuffer;
   /** One an interface. */
   readonly groups: readonly SharedArrayBuffer[];
+  /** Slots for collectors. */
+  readonly slots: number;
   /** What the entry makes its line from. */
   readonly line: unknown;
 }

@@ -9,7 +9,7 @@
  */
 import { SharedFanoutGroup } from '../capture/fanout.ts';
 import { Card, type Ending, WorkerFailure } from './card.ts';
-import { afterDeath, CountersLayout, SharedCounters } from './counters.ts';
+import { afterDeath, CountersLayout, completeBeforeStart, SharedCounters } from './counters.ts';
 import type { FromWorker, LogLevel } from './messages.ts';
 
 export interface SupervisorOptions {
@@ -18,7 +18,8 @@ export interface SupervisorOptions {
   /** The file that each thread runs. */
   readonly entry: URL;
   readonly interfaces: readonly string[];
-  /** How many there are. */
+  /** Slots for collectors: how many there may be, one after the other, and how many there are. */
+  readonly slots: number;
   readonly collectors: number;
   /** What each worker makes its line from; it is copied. */
   readonly line: unknown;
@@ -66,6 +67,11 @@ export class Supervisor {
   #places: readonly Place[] = [];
   #watches: Promise<void>[] = [];
   #isStopping = false;
+  #line: unknown;
+  /** The slots of the collectors of now. */
+  #current: readonly number[];
+  /** Those that were taken by any so far. */
+  #taken: number;
   #wakeUp: () => void = () => {};
   readonly #stopping: Promise<void>;
   #giveUp: (reason: Error) => void = () => {};
@@ -75,7 +81,10 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.count = options.count;
-    this.layout = new CountersLayout(options.interfaces.length, options.collectors);
+    this.layout = new CountersLayout(options.interfaces.length, options.slots);
+    this.#line = options.line;
+    this.#current = Array.from({ length: options.collectors }, (_, slot) => slot);
+    this.#taken = options.collectors;
     this.#groups = options.interfaces.map(() => SharedFanoutGroup.memory());
     this.#totals = new Float64Array(this.layout.length);
     this.#scratch = new Float64Array(this.layout.length);
@@ -126,6 +135,18 @@ export class Supervisor {
     await Promise.all(this.#watches);
   }
 
+  /**
+   * The collectors are others now.
+   * @param line with them, from which workers are made from now on, and which those that run follow
+   * @param slots of the collectors that there are
+   */
+  follow(line: unknown, slots: readonly number[]): void {
+    this.#line = line;
+    this.#current = slots;
+    this.#taken = Math.max(this.#taken, ...slots.map((slot) => slot + 1));
+    for (const { card } of this.#places) card.send({ kind: 'follow', line });
+  }
+
   get running(): number {
     return this.#places.filter(({ card }) => card.isRunning).length;
   }
@@ -137,6 +158,7 @@ export class Supervisor {
       const numbers = this.#numbersOf(place);
       for (let i = 0; i < totals.length; i++) totals[i]! += numbers[i]!;
     }
+    for (const slot of this.#current) completeBeforeStart(totals, this.layout, slot);
   }
 
   /** A number of the last {@link refresh}. */
@@ -163,11 +185,11 @@ export class Supervisor {
   }
 
   #newCard(index: number): Card {
-    const { entry, line, onBegin } = this.#options;
+    const { entry, slots, onBegin } = this.#options;
     onBegin?.(index);
     return new Card({
       entry,
-      data: { index, groups: this.#groups, line },
+      data: { index, groups: this.#groups, slots, line: this.#line },
       counters: new SharedCounters(this.layout.length),
       onMessage: (message) => this.#heard(index, message),
     });
@@ -215,7 +237,7 @@ export class Supervisor {
   #settle(place: Place): { packets: number; octets: number } {
     const numbers = new Float64Array(this.layout.length);
     place.card.counters.read(numbers);
-    const after = afterDeath(numbers, this.layout, this.#options.interfaces.length);
+    const after = afterDeath(numbers, this.layout, this.#taken);
     for (let i = 0; i < after.length; i++) place.before[i]! += after[i]!;
     // From here on these are all: the card's own would count twice.
     place.card.counters.clear();

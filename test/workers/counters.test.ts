@@ -5,7 +5,13 @@ import { NOT_SENT_REASONS } from '../../src/export/message.ts';
 import type { Meter } from '../../src/flow/meter.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 import { transportCounters } from '../../src/transport/session.ts';
-import { afterDeath, type CountedLine, CountersLayout, SharedCounters } from '../../src/workers/counters.ts';
+import {
+  afterDeath,
+  type CountedLine,
+  CountersLayout,
+  completeBeforeStart,
+  SharedCounters,
+} from '../../src/workers/counters.ts';
 
 /** A line whose numbers all differ. */
 function line() {
@@ -89,7 +95,7 @@ test('what a worker publishes is what the main thread reads', async (t) => {
   publish();
   t.equal(read('meteredPackets'), 1001);
   t.throws(() => layout.index('nonsense'));
-  t.throws(() => new SharedCounters(layout.length - 1).publisher(counted));
+  t.throws(() => new SharedCounters(layout.length - 100).publisher(counted)());
 });
 
 test('a dead worker: all that it held is lost, under one reason', async (t) => {
@@ -99,7 +105,7 @@ test('a dead worker: all that it held is lost, under one reason', async (t) => {
   shared.publisher(counted)();
   const numbers = new Float64Array(layout.length);
   shared.read(numbers);
-  const after = afterDeath(numbers, layout, 1);
+  const after = afterDeath(numbers, layout);
   const of = (name: string): number => after[layout.index(name)]!;
   // Taken 60 records of 600 packets, 45 of 500 settled; 400 packets were in the table.
   t.equal(of('collector.0.notSent.worker_died.records'), 15);
@@ -126,7 +132,27 @@ test('a dead worker: all that it held is lost, under one reason', async (t) => {
     t.equal(settled, of(`metered${unit}`), `metered ${count} = sent + not sent`);
     t.equal(of(`collector.0.accepted.${count}`), settled, 'nothing is queued');
   }
-  t.same(afterDeath(after, layout, 1), after, 'it dies once');
+  t.same(afterDeath(after, layout), after, 'it dies once');
+});
+
+test('a collector that a worker does not know of yet', async (t) => {
+  const { counted } = line();
+  const layout = new CountersLayout(1, 2);
+  const shared = new SharedCounters(layout.length);
+  shared.publisher(counted)();
+  const numbers = new Float64Array(layout.length);
+  shared.read(numbers);
+  const of = (name: string): number => numbers[layout.index(name)]!;
+  t.equal(of('collector.0.accepted.packets'), 600);
+  t.equal(of('collector.1.accepted.packets'), 0);
+  completeBeforeStart(numbers, layout, 1);
+  t.equal(of('collector.1.notSent.before_start.packets'), 600, 'what has left the table');
+  t.equal(of('collector.1.notSent.before_start.octets'), 50_000);
+  t.equal(of('collector.1.accepted.packets'), 600, 'and so nothing is queued');
+  completeBeforeStart(numbers, layout, 1);
+  t.equal(of('collector.1.notSent.before_start.packets'), 600, 'once');
+  completeBeforeStart(numbers, layout, 0);
+  t.equal(of('collector.0.notSent.before_start.packets'), 0, 'who has got all is not concerned');
 });
 
 test('what is read is one moment, however often it is written', async (t) => {

@@ -18,6 +18,7 @@ function supervise(code: string, count = 1) {
     count,
     entry: entry(code),
     interfaces: ['eth0'],
+    slots: 1,
     collectors: 1,
     line: 'the line',
     log: (level, message) => log.push({ level, message }),
