@@ -11,6 +11,7 @@ import {
   once,
   type Received,
   received,
+  remakeToClient,
   server,
   total,
   WeirRun,
@@ -204,6 +205,52 @@ test('without a collector, the records of all workers are shown', live, async (t
     weir.log.find(({ msg }) => msg === 'metered'),
     { records: weir.lines.length },
   );
+});
+
+test('an interface of two workers goes down, and is deleted and made again', live, async (t) => {
+  const lab = await labFor(t);
+  await manySources(lab);
+  const host = lab.addresses.server.ipv4;
+  const udp = await serve(lab.server, 'udp-echo', host);
+  await lab.router.run(['ip', 'link', 'set', 'to-client', 'down']);
+  const { program: collector, port } = await server(lab.router, 'collector', '127.0.0.1', 0);
+  const url = `ipfix://127.0.0.1:${port}`;
+  const weir = await WeirRun.start(lab.router, ['to-client'], '-c', url, '--workers', '2');
+  const readyz = await weir.get('/readyz');
+  t.equal(readyz.status, 503, 'it is down at the start, and waited for');
+  t.match(JSON.parse(readyz.body), { workers: { running: 2, of: 2 } });
+  const bothBack = (from: number) =>
+    weir.until('both workers are back', ({ log }) => {
+      const back = log.slice(from).filter(({ msg }) => msg?.startsWith('to-client is back'));
+      return new Set(back.map(({ worker }) => worker)).size === 2;
+    });
+  const ping = () => once(lab.client, 'udp-from', host, udp, 100, ...SOURCES);
+
+  await lab.router.run(['ip', 'link', 'set', 'to-client', 'up']);
+  await bothBack(0);
+  t.equal((await weir.get('/readyz')).status, 200);
+  await ping();
+  const from = weir.log.length;
+  await remakeToClient(lab);
+  await manySources(lab);
+  await bothBack(from);
+  await ping();
+  conserves(t, await weir.metrics(), [url]);
+  t.equal((await weir.end()).code, 0);
+  await collector.end();
+  const lines = received(collector).filter(({ record }) => sourceOf(record) !== undefined);
+  for (const sourceIPv4Address of SOURCES) {
+    t.same(
+      total(
+        lines.map(({ record }) => record),
+        { sourceIPv4Address },
+      ),
+      { packets: 2, octets: 2 * 128 },
+      'once before and once after',
+    );
+  }
+  const domains = domainsBy(lines, ({ ingressInterface }) => String(ingressInterface));
+  t.same([...domains.values()], [new Set([1, 2]), new Set([1, 2])], 'both workers had some of each');
 });
 
 for (const kind of ['throw', 'exit'] as const) {
