@@ -59,8 +59,8 @@ const LINGER_MILLISECONDS = 500;
 /** The clock moves in steps of at most this, so that differences of ticks stay in 32 bits. */
 const LONGEST_STEP_MILLISECONDS = 2 ** 29;
 
-/** Packets that are looked up together. */
-const BATCH = 16;
+/** Packets that are looked up together: 16 took 7 % longer, 64 as long. */
+const BATCH = 32;
 
 const OWN_EXPORT = IGNORED_REASONS.indexOf('own_export');
 const UNKNOWN_LINK_TYPE = IGNORED_REASONS.indexOf('unknown_link_type');
@@ -177,9 +177,10 @@ export class Meter implements FrameReceiver {
   }
 
   /**
-   * Counts the packets that wait. With many flows no record is in a cache, and one packet after the other would
-   * wait for its own: 310 ns a packet at 100 000 flows. So the records of a batch are touched first, which lets
-   * the processor fetch them side by side: 175 ns.
+   * Counts the packets that wait. With many flows neither the index's entries nor the records are in a cache, and one
+   * packet after the other would wait for its own. So both are touched first, each in a loop of its own over plain arrays,
+   * so short that the processor runs many of its turns at once and fetches side by side: 146 ns a packet instead of 174
+   * with the records alone at 100 000 flows, 220 instead of 320 at 880 000 (without either, twice as much).
    */
   #countBatch(): void {
     const waiting = this.#pending * PACKET_WORDS;
@@ -188,18 +189,22 @@ export class Meter implements FrameReceiver {
     const ipv4 = this.tables[0];
     const ipv6 = this.tables[1];
     const seed = this.#seed;
-    for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
+    for (let at = 0; at < waiting; at += PACKET_WORDS) {
       const isIpv4 = words[at + CONTROL]! >>> 24 === 4;
-      const hash = hashKey(words, at, isIpv4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6, seed);
-      words[at + PACKET_HASH] = hash;
-      candidates[i] = (isIpv4 ? ipv4 : ipv6).candidate(hash);
+      words[at + PACKET_HASH] = hashKey(words, at, isIpv4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6, seed);
     }
-    // A short loop over plain arrays: the more of it the processor sees at once, the more it fetches at once.
+    let touched = 0;
+    // Most batches are of one IP version; what packets of the other touch is of no use, and not worth a question a packet.
+    const { entries, mask } = (words[CONTROL]! >>> 24 === 4 ? ipv4 : ipv6).index;
+    for (let at = PACKET_HASH; at < waiting; at += PACKET_WORDS) touched ^= entries[words[at]! & mask]!;
+    for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
+      const { index } = words[at + CONTROL]! >>> 24 === 4 ? ipv4 : ipv6;
+      candidates[i] = index.first(words[at + PACKET_HASH]!);
+    }
     const { words: words4 } = ipv4;
     const { words: words6 } = ipv6;
     const stride4 = ipv4.layout.words;
     const stride6 = ipv6.layout.words;
-    let touched = 0;
     for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
       const slot = candidates[i]!;
       if (slot < 0) continue;
