@@ -132,6 +132,7 @@ function meterMetrics({ meter }: Probe): MeterMetrics {
     get inTableOctets() {
       return meter.meteredOctets - meter.recordedOctets;
     },
+    fragments: meter.fragments,
   };
 }
 

@@ -17,6 +17,7 @@ export function reportTotals(probe: Probe, log: Logger): number {
     meteredPackets: meter.meteredPackets,
     meteredOctets: meter.meteredOctets,
     ignoredPackets: ignored,
+    ...fragmentTotals(meter),
     flows: meter.tables[0].created + meter.tables[1].created,
     records: meter.records.reduce((sum, n) => sum + n, 0),
   });
@@ -57,4 +58,10 @@ export function reportExport({ outlet, exporter }: Export, log: Logger): number 
     (sum, [reason, { records }]) => sum + (reason === 'not_representable' ? 0 : records),
     0,
   );
+}
+
+/** Where there were fragments: how many, and how many were counted without the ports of their datagram. */
+function fragmentTotals({ fragments: { counters } }: Probe['meter']): Record<string, number> {
+  if (counters.fragments === 0) return {};
+  return { fragments: counters.fragments, fragmentsWithoutPorts: counters.expired + counters.displaced };
 }

@@ -1,7 +1,14 @@
 /** The metrics of capture and metering. */
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
 import type { Definition, Sample } from './definition.ts';
-import type { MetricSources } from './sources.ts';
+import type { FragmentMetrics, MetricSources } from './sources.ts';
+
+const plain = (kind: Definition['kind'], name: string, help: string, value: () => number): Definition => ({
+  kind,
+  name,
+  help,
+  read: (sample) => sample(value()),
+});
 
 /** The interfaces that packets come from. */
 export function captureMetrics({ captures }: MetricSources): Definition[] {
@@ -47,12 +54,6 @@ export function captureMetrics({ captures }: MetricSources): Definition[] {
 
 /** The Metering Process. */
 export function meterMetrics({ meter }: MetricSources): Definition[] {
-  const plain = (kind: Definition['kind'], name: string, help: string, value: () => number): Definition => ({
-    kind,
-    name,
-    help,
-    read: (sample) => sample(value()),
-  });
   const ignored = (name: string, help: string, counts: () => ArrayLike<number>): Definition => ({
     kind: 'counter',
     name,
@@ -122,6 +123,78 @@ export function meterMetrics({ meter }: MetricSources): Definition[] {
       'weir_flow_table_bytes',
       'IP octets metered that are in no flow record yet.',
       () => meter.inTableOctets,
+    ),
+    ...fragmentMetrics(meter.fragments),
+  ];
+}
+
+/** How fragments found the ports of their datagrams. */
+function fragmentMetrics(fragments: FragmentMetrics): Definition[] {
+  const { counters } = fragments;
+  return [
+    plain(
+      'counter',
+      'weir_fragments_total',
+      'Fragments of IP datagrams, first ones included.',
+      () => counters.fragments,
+    ),
+    plain(
+      'counter',
+      'weir_fragments_matched_total',
+      'Later fragments that found the ports of their datagram at once.',
+      () => counters.hits,
+    ),
+    plain(
+      'counter',
+      'weir_fragments_waited_total',
+      'Later fragments that came before the first, and waited for it.',
+      () => counters.waited,
+    ),
+    {
+      kind: 'counter',
+      name: 'weir_fragments_unmatched_total',
+      help: 'Later fragments counted without ports: the first did not come in time (timeout), or too many waited (displaced).',
+      labels: ['reason'],
+      read: (sample) => {
+        sample(counters.expired, { reason: 'timeout' });
+        sample(counters.displaced, { reason: 'displaced' });
+      },
+    },
+    plain(
+      'counter',
+      'weir_fragments_overlapping_total',
+      'Fragments of which octets had come before in another fragment of the same datagram.',
+      () => counters.overlapping,
+    ),
+    plain(
+      'counter',
+      'weir_fragments_tiny_total',
+      'First fragments too short for ports or TCP flags, and TCP fragments at offset 8 octets (RFC 1858, RFC 3128).',
+      () => counters.tiny,
+    ),
+    plain(
+      'gauge',
+      'weir_fragments_waiting_packets',
+      'Fragments that wait for the first of their datagram, not yet counted as captured.',
+      () => fragments.waitingPackets,
+    ),
+    plain(
+      'gauge',
+      'weir_fragments_waiting_bytes',
+      'IP octets of the fragments that wait for the first of their datagram.',
+      () => fragments.waitingOctets,
+    ),
+    plain(
+      'gauge',
+      'weir_fragment_datagrams',
+      'Fragmented datagrams that are remembered.',
+      () => fragments.datagrams,
+    ),
+    plain(
+      'counter',
+      'weir_fragment_datagrams_evicted_total',
+      'Fragmented datagrams forgotten before their time, because others needed the room.',
+      () => counters.evictions,
     ),
   ];
 }

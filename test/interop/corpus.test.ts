@@ -33,6 +33,7 @@ t.test(
       const problems = [
         ...differences(read.records, expected.records),
         ...differences([Object.fromEntries(read.ignored)], [Object.fromEntries(expected.ignored)]),
+        ...differences([read.fragments], [{ ...expected.fragments, displaced: 0, evictions: 0 }]),
         ...read.errors,
       ];
       const sum = (field: 'packetDeltaCount' | 'octetDeltaCount') =>

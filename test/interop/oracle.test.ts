@@ -70,6 +70,7 @@ const TIMEOUTS = [
 t.test('in this process, from other seeds', async (t) => {
   const folder = new CaptureFolder(t);
   let records = 0;
+  const fragments = new Map<string, number>();
   for (let seed = 100; seed < 128; seed++) {
     const [activeMilliseconds, idleMilliseconds] = TIMEOUTS[seed % TIMEOUTS.length]!;
     const options = {
@@ -85,7 +86,12 @@ t.test('in this process, from other seeds', async (t) => {
     const read = await readHere([path], options);
     t.same(differences(read.records, expected.records), [], JSON.stringify(capture));
     t.same(read.ignored, expected.ignored);
+    t.match(read.fragments, expected.fragments, 'what became of fragments');
+    for (const [name, count] of Object.entries(expected.fragments)) {
+      fragments.set(name, (fragments.get(name) ?? 0) + count);
+    }
     records += expected.records.length;
   }
   t.ok(records > 10_000, `${records} records`);
+  for (const [name, count] of fragments) t.ok(count > 50, `${count} ${name}`);
 });

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { PcapFileSource } from '../../src/capture/pcap-file.ts';
 import { localOutlet } from '../../src/cli/local-collector.ts';
 import { recordToJson } from '../../src/collect/json.ts';
+import type { FragmentCounters } from '../../src/flow/fragments.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 import { Probe } from '../../src/probe.ts';
 import { DEFAULTS, type OracleOptions, type OracleRecord } from '../oracle/oracle.ts';
@@ -66,6 +67,7 @@ export interface ReadHere {
   readonly meteredOctets: number;
   /** By reason, those that occurred. */
   readonly ignored: Map<string, number>;
+  readonly fragments: FragmentCounters;
   /** What went wrong with the file. */
   readonly errors: string[];
 }
@@ -107,6 +109,7 @@ export async function readHere(
     meteredPackets,
     meteredOctets,
     ignored: new Map(ignored.filter(([, n]) => n > 0)),
+    fragments: probe.meter.fragments.counters,
     errors,
   };
 }

@@ -2,12 +2,14 @@
  * What Weir should make of capture files, reckoned by other means: no code of src/ is used, everything is kept, and
  * nothing is fast.
  *
- *    capture.ts: octets → frames      link.ts, packet.ts: frame → packet      flows.ts: packets → records
+ *    capture.ts: octets → frames      link.ts, packet.ts: frame → packet
+ *    fragments.ts: packets with their ports      flows.ts: packets → records
  */
 
 import { readFileSync } from 'node:fs';
 import { readFrames } from './capture.ts';
 import { type MeteredRecord, meter, type TimedPacket, type Timeouts } from './flows.ts';
+import { type FragmentCounts, joinFragments } from './fragments.ts';
 import type { Reason } from './link.ts';
 import { readPacket } from './packet.ts';
 
@@ -56,6 +58,7 @@ export interface Expectation {
   readonly packets: readonly TimedPacket[];
   /** Packets that cannot be metered, by reason. */
   readonly ignored: ReadonlyMap<Reason, number>;
+  readonly fragments: FragmentCounts;
 }
 
 export interface OracleOptions extends Timeouts {
@@ -83,8 +86,9 @@ export function expectationOf(paths: readonly string[], options: Partial<OracleO
     const milliseconds = Number(frame.nanoseconds / 1_000_000n);
     packets.push({ packet, milliseconds, ingressInterface: frame.ingressInterface });
   }
-  const records = meter(packets, timeouts).map(fields === 'full' ? fullFields : standardFields);
-  return { records, packets, ignored };
+  const joined = joinFragments(packets);
+  const records = meter(joined.packets, timeouts).map(fields === 'full' ? fullFields : standardFields);
+  return { records, packets, ignored, fragments: joined.counts };
 }
 
 function standardFields({ packets, flowEndReason }: MeteredRecord): OracleRecord {

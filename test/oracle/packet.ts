@@ -20,6 +20,8 @@ export interface Packet {
   readonly tcpFlags: number;
   readonly flowLabel: number;
   readonly isFragment: boolean;
+  /** Where the packet is a fragment. */
+  readonly fragment?: FragmentOf | undefined;
   readonly fragmentIdentification: number;
   /** Of the VLAN tags, the outermost first. */
   readonly vlans: readonly number[];
@@ -27,6 +29,16 @@ export interface Packet {
   readonly labels: readonly string[];
   /** Absent where the link has none. */
   readonly macs: Macs | undefined;
+}
+
+/** Of which datagram a fragment is, and which octets of it. */
+export interface FragmentOf {
+  /** RFC 791: the protocol identifies the datagram, too; RFC 8200: it does not. */
+  readonly datagram: string;
+  readonly offset: number;
+  readonly octets: number;
+  readonly hasMore: boolean;
+  readonly isTiny: boolean;
 }
 
 const ICMP = 1;
@@ -91,11 +103,35 @@ function readIpv4(captured: Buffer, room: number): IpPacket | Reason {
     octets,
     flowLabel: 0,
     isFragment: (captured.readUInt16BE(6) & 0x3fff) !== 0, // offset or MF
+    fragment: fragmentOf(
+      `${captured.readUInt8(9)} ${captured.readUInt16BE(4)}`,
+      (captured.readUInt16BE(6) & 0x1fff) * 8,
+      (captured.readUInt16BE(6) & 0x2000) !== 0,
+      octets - headerLength,
+      protocol,
+      octets - at,
+    ),
     fragmentIdentification: captured.readUInt16BE(4),
   };
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** @param transportOctets of the packet behind its last header, captured or not */
+function fragmentOf(
+  datagram: string,
+  offset: number,
+  hasMore: boolean,
+  octets: number,
+  protocol: number,
+  transportOctets: number,
+): FragmentOf | undefined {
+  if (offset === 0 && !hasMore) return undefined;
+  let isTiny = offset === 8 && protocol === TCP; // RFC 1858 §3.2.2
+  if (offset === 0 && protocol === TCP) isTiny = transportOctets < 16; // RFC 1858 §3.2.1
+  if (offset === 0 && [ICMP, ICMPV6, 17, 33, 132, 136].includes(protocol)) isTiny = transportOctets < 8;
+  return { datagram, offset, octets, hasMore, isTiny };
+}
 
 /** At least 40 octets (RFC 8200 §3, §4). */
 function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
@@ -109,6 +145,7 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
   let fragmentIdentification = 0;
   let isFragment = false;
   let isLaterFragment = false;
+  let header: { at: number; offset: number; hasMore: boolean } | undefined;
   // A header that the capture cuts still names the next one, if that and the length are there.
   while (IPV6_EXTENSIONS.includes(protocol) && !isLaterFragment && packet.length >= at + 2) {
     let length = (packet.readUInt8(at + 1) + 1) * 8;
@@ -119,6 +156,11 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
       isFragment = (packet.readUInt16BE(at + 2) & 0xfff9) !== 0; // offset or M; else atomic (RFC 6946)
       isLaterFragment = packet.readUInt16BE(at + 2) >> 3 !== 0;
       fragmentIdentification = packet.readUInt32BE(at + 4);
+      header = {
+        at,
+        offset: packet.readUInt16BE(at + 2) & 0xfff8,
+        hasMore: packet.readUInt8(at + 3) % 2 === 1,
+      };
     }
     protocol = packet.readUInt8(at);
     at += length;
@@ -134,6 +176,16 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
     octets,
     flowLabel: captured.readUInt32BE(0) & 0xfffff,
     isFragment,
+    fragment:
+      header &&
+      fragmentOf(
+        `${fragmentIdentification}`,
+        header.offset,
+        header.hasMore,
+        octets - header.at - 8,
+        protocol,
+        octets - at,
+      ),
     fragmentIdentification,
   };
 }

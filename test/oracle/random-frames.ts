@@ -132,8 +132,9 @@ function ipv4(
   transport: number[],
 ): number[] {
   const options = random.oneIn(10) ? random.octets(4 * random.below(11)) : [];
-  const fragment = random.oneIn(12)
-    ? random.pick([0x2000, 0x2001, 0x00b9, 0x1fff])
+  const isFragment = random.oneIn(3);
+  const fragment = isFragment
+    ? random.pick([0x2000, 0x2000, 0x2000, 0x2001, 0x0001, 0x2004, 0x0005, 0x004b, 0x1fff])
     : random.pick([0, 0x4000, 0x8000]);
   const isBehindAh = random.oneIn(30) && fragment < 0x1000;
   const payload = isBehindAh ? [protocol, 4, ...random.octets(22), ...transport] : transport;
@@ -141,7 +142,7 @@ function ipv4(
     0x45 + options.length / 4,
     (dscp << 2) | random.below(4),
     ...u16(20 + options.length + payload.length),
-    ...random.octets(2),
+    ...u16(isFragment ? random.below(2) : random.below(0x10000)),
     ...u16(fragment),
     random.pick([1, 63, 64, 255]),
     isBehindAh ? 51 : protocol,
@@ -157,13 +158,13 @@ function ipv6(random: Random, conversation: Conversation, transport: number[]): 
   const { source, destination, dscp, extensions } = conversation;
   let payload = transport;
   let next = conversation.protocol;
-  if (random.oneIn(10)) {
-    const offset = random.pick([0, 0, 1, 185, 8191]);
+  if (random.oneIn(3)) {
+    const offset = random.pick([0, 0, 1, 4, 5, 75, 185, 8191]);
     payload = [
       next,
       random.below(256),
       ...u16((offset << 3) | random.below(8)),
-      ...random.octets(4),
+      ...u32(random.below(2)),
       ...payload,
     ];
     next = 44;
