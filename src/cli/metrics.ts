@@ -133,6 +133,7 @@ function meterMetrics({ meter }: Probe): MeterMetrics {
       return meter.meteredOctets - meter.recordedOctets;
     },
     fragments: meter.fragments,
+    tunnels: meter.decapsulator,
   };
 }
 

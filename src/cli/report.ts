@@ -1,6 +1,8 @@
 /** The totals that end a run, in the log: what was captured, and what became of it. */
 
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { Export, Probe } from '../probe.ts';
 import type { Logger } from './logger.ts';
 
@@ -18,6 +20,7 @@ export function reportTotals(probe: Probe, log: Logger): number {
     meteredOctets: meter.meteredOctets,
     ignoredPackets: ignored,
     ...fragmentTotals(meter),
+    ...tunnelTotals(meter),
     flows: meter.tables[0].created + meter.tables[1].created,
     records: meter.records.reduce((sum, n) => sum + n, 0),
   });
@@ -64,4 +67,15 @@ export function reportExport({ outlet, exporter }: Export, log: Logger): number 
 function fragmentTotals({ fragments: { counters } }: Probe['meter']): Record<string, number> {
   if (counters.fragments === 0) return {};
   return { fragments: counters.fragments, fragmentsWithoutPorts: counters.expired + counters.displaced };
+}
+
+/** Where tunnels are opened: from which packets came, and why others were not opened. */
+function tunnelTotals({ decapsulator }: Probe['meter']): Record<string, Record<string, number>> {
+  if (decapsulator === undefined) return {};
+  const counted = (names: readonly string[], counts: ArrayLike<number>) =>
+    Object.fromEntries(names.map((name, i) => [name, counts[i]!] as const).filter(([, n]) => n !== 0));
+  return {
+    openedPackets: counted(TUNNELS, decapsulator.openedPackets),
+    notOpenedPackets: counted(NOT_OPENED_REASONS, decapsulator.notOpenedPackets),
+  };
 }

@@ -31,7 +31,7 @@ import {
   TTL,
 } from '../packet/packet-layout.ts';
 import { TUNNEL_WORDS } from '../packet/tunnel-key.ts';
-import { FlowIndex } from './flow-index.ts';
+import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 
 /** Datagrams whose fragments are remembered at most. 2 MiB. */
@@ -155,7 +155,7 @@ export class Fragments {
   take(packet: number, tick: number): void {
     if (this.#entries.length === 0) {
       this.#entries = new Int32Array((MOST_DATAGRAMS + 1) * ENTRY_WORDS);
-      this.#index = new FlowIndex(MOST_DATAGRAMS);
+      this.#index = new FlowIndex(MOST_DATAGRAMS, 2 * MOST_DATAGRAMS);
     }
     const words = this.#words;
     const entries = this.#entries;
@@ -222,7 +222,7 @@ export class Fragments {
     }
     if (this.#oldest === this.#next) return;
     this.#oldest = this.#next;
-    this.#index = new FlowIndex(MOST_DATAGRAMS);
+    this.#index = new FlowIndex(MOST_DATAGRAMS, 2 * MOST_DATAGRAMS);
   }
 
   #isOld(at: number, tick: number): boolean {
@@ -254,19 +254,22 @@ export class Fragments {
       if (this.#isOld(at, tick)) this.#begin(at, tick);
       return found;
     }
-    if (this.#next - this.#oldest === MOST_DATAGRAMS) {
-      const victim = this.#oldest++ % MOST_DATAGRAMS;
-      if (!this.#isOld(victim * ENTRY_WORDS, tick)) this.counters.evictions++;
-      this.#leaveAllUnmatched(victim * ENTRY_WORDS);
-      this.#index.remove(victim);
-    }
-    const slot = this.#next++ % MOST_DATAGRAMS;
+    if (this.#next - this.#oldest === MOST_DATAGRAMS) this.#evict(tick);
+    const slot = this.#next % MOST_DATAGRAMS;
+    while (!this.#index.insert(hash, slot)) this.#evict(tick);
+    this.#next++;
     const at = slot * ENTRY_WORDS;
     for (let i = 0; i < ENTRY_KEY_WORDS; i++) entries[at + i] = entries[key + i]!;
     entries[at + ENTRY_WAITING] = 0;
     this.#begin(at, tick);
-    this.#index.insert(hash, slot);
     return slot;
+  }
+
+  #evict(tick: number): void {
+    const victim = this.#oldest++ % MOST_DATAGRAMS;
+    if (!this.#isOld(victim * ENTRY_WORDS, tick)) this.counters.evictions++;
+    this.#leaveAllUnmatched(victim * ENTRY_WORDS);
+    this.#index.remove(victim);
   }
 
   #begin(at: number, tick: number): void {
@@ -284,12 +287,15 @@ export class Fragments {
 
   #find(hash: number, key: number): number {
     const { entries, mask } = this.#index;
-    for (let position = hash & mask; ; position = (position + 1) & mask) {
+    let position = hash & mask;
+    for (let left = LONGEST_PROBE; left > 0; left--) {
       const entry = entries[position]!;
       if (entry === 0) return -1;
       const slot = (entry & 0xffffff) - 1;
       if (entry >>> 24 === hash >>> 24 && this.#holds(slot * ENTRY_WORDS, key)) return slot;
+      position = (position + 1) & mask;
     }
+    return -1;
   }
 
   #holds(at: number, key: number): boolean {

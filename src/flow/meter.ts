@@ -6,6 +6,7 @@
  */
 
 import type { Frame, FrameReceiver } from '../capture/packet-source.ts';
+import type { Decapsulator } from '../packet/decapsulator.ts';
 import { decode } from '../packet/decode.ts';
 import {
   CONTROL,
@@ -24,8 +25,6 @@ import {
   FlowEndReason,
   type FlowRecord,
   flowLayout,
-  KEY_WORDS_IPV4,
-  KEY_WORDS_IPV6,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
   type RecordReceiver,
@@ -52,6 +51,8 @@ export interface MeterOptions {
   readonly seed: HashSeed;
   /** Where given, records have room for what the routes say. */
   readonly routes?: RouteLookup | undefined;
+  /** Opens tunnels; undefined: none is opened. */
+  readonly decapsulator?: Decapsulator | undefined;
   /** True for Weir's own export, which is not metered (only asked where egress is captured). */
   readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
 }
@@ -98,6 +99,7 @@ export class Meter implements FrameReceiver {
   readonly #candidates = new Int32Array(BATCH);
   #pending = 0;
   readonly fragments: Fragments;
+  readonly decapsulator: Decapsulator | undefined;
   /** The greatest packet time when the last fragment came. */
   #lastFragmentMilliseconds = 0;
   /** Whether the clock is to be looked at before each packet: it is the packets', and fragments wait for its hand to move. */
@@ -125,10 +127,16 @@ export class Meter implements FrameReceiver {
     this.#byPacketTime = options.clock === 'packet';
     this.#monotonic = options.monotonicMilliseconds;
     this.#isOwnExport = options.isOwnExport;
+    this.decapsulator = options.decapsulator;
     const table = (ipVersion: 4 | 6): FlowTable =>
       new FlowTable({
         packets: this.#view,
-        layout: flowLayout(ipVersion, options.fields, options.routes !== undefined),
+        layout: flowLayout(
+          ipVersion,
+          options.fields,
+          options.routes !== undefined,
+          options.decapsulator?.tunnels,
+        ),
         routes: options.routes,
         capacity: options.maxFlows,
         activeTimeoutMilliseconds: options.activeTimeoutMilliseconds,
@@ -142,7 +150,7 @@ export class Meter implements FrameReceiver {
       words: this.#view.words,
       waitingFrom: ALONE + PACKET_WORDS,
       seed: options.seed,
-      withTunnels: false,
+      withTunnels: options.decapsulator !== undefined,
       count: (packet) => this.#append(packet),
     });
     this.#record = { layout: this.tables[0].layout, view: this.tables[0].view, offset: 0 };
@@ -175,7 +183,8 @@ export class Meter implements FrameReceiver {
     const view = this.#view;
     const i = this.#pending;
     view.base = i * PACKET_WORDS;
-    const outcome = decode(frame, view);
+    const { decapsulator } = this;
+    const outcome = decapsulator === undefined ? decode(frame, view) : decapsulator.decode(frame, view);
     if (outcome !== METERED) {
       if (outcome - 1 === UNKNOWN_LINK_TYPE) this.unknownLinkTypes.add(frame.linkType);
       this.#ignore(outcome - 1, 1, 0);
@@ -250,9 +259,11 @@ export class Meter implements FrameReceiver {
     const ipv4 = this.tables[0];
     const ipv6 = this.tables[1];
     const seed = this.#seed;
+    const { keyWords: keyWords4 } = ipv4.layout;
+    const { keyWords: keyWords6 } = ipv6.layout;
     for (let at = 0, i = 0; at < waiting; at += PACKET_WORDS, i++) {
       const isIpv4 = words[at + CONTROL]! >>> 24 === 4;
-      const hash = hashKey(words, at, isIpv4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6, seed);
+      const hash = hashKey(words, at, isIpv4 ? keyWords4 : keyWords6, seed);
       words[at + PACKET_HASH] = hash;
       candidates[i] = (isIpv4 ? ipv4 : ipv6).candidate(hash);
     }

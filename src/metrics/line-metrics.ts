@@ -1,7 +1,9 @@
 /** The metrics of capture and metering. */
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { Definition, Sample } from './definition.ts';
-import type { FragmentMetrics, MetricSources } from './sources.ts';
+import type { FragmentMetrics, MetricSources, TunnelMetrics } from './sources.ts';
 
 const plain = (kind: Definition['kind'], name: string, help: string, value: () => number): Definition => ({
   kind,
@@ -125,6 +127,30 @@ export function meterMetrics({ meter }: MetricSources): Definition[] {
       () => meter.inTableOctets,
     ),
     ...fragmentMetrics(meter.fragments),
+    ...(meter.tunnels === undefined ? [] : tunnelMetrics(meter.tunnels)),
+  ];
+}
+
+/** What became of the packets of the tunnels that are opened. */
+function tunnelMetrics({ openedPackets, notOpenedPackets }: TunnelMetrics): Definition[] {
+  const each = (names: readonly string[], label: string, counts: ArrayLike<number>) => (sample: Sample) => {
+    for (const [i, name] of names.entries()) sample(counts[i] ?? 0, { [label]: name });
+  };
+  return [
+    {
+      kind: 'counter',
+      name: 'weir_tunnel_packets_opened_total',
+      help: 'Packets metered that came within a tunnel, by tunnel; a nested one counts for each.',
+      labels: ['tunnel'],
+      read: each(TUNNELS, 'tunnel', openedPackets),
+    },
+    {
+      kind: 'counter',
+      name: 'weir_tunnel_packets_not_opened_total',
+      help: 'Packets of the tunnels asked for that were metered as they are, unopened, by reason.',
+      labels: ['reason'],
+      read: each(NOT_OPENED_REASONS, 'reason', notOpenedPackets),
+    },
   ];
 }
 

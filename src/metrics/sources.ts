@@ -30,6 +30,14 @@ export interface MeterMetrics {
   readonly inTablePackets: number;
   readonly inTableOctets: number;
   readonly fragments: FragmentMetrics;
+  /** Where tunnels are opened. */
+  readonly tunnels?: TunnelMetrics | undefined;
+}
+
+/** Packets, by the indexes of TUNNELS and NOT_OPENED_REASONS. */
+export interface TunnelMetrics {
+  readonly openedPackets: ArrayLike<number>;
+  readonly notOpenedPackets: ArrayLike<number>;
 }
 
 /** What became of fragments; packets, but for datagrams. */

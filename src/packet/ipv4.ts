@@ -51,7 +51,7 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
     total = onWire;
   }
   if (headerOctets < 20 || headerOctets > total) return BAD_IP_HEADER_LENGTH;
-  if (total > onWire) return BAD_IP_LENGTH;
+  if (total > onWire && !frame.isCut) return BAD_IP_LENGTH;
 
   const second = data.getInt32(ip + 4); // identification 16 | reserved, DF, MF 3 | fragment offset 13
   const third = data.getInt32(ip + 8); // TTL 8 | protocol 8 | checksum 16

@@ -46,7 +46,7 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
   const onWire = frame.wireLength - (ip - frame.offset);
   let total = HEADER + (second >>> 16);
   if (total === HEADER) total = lengthBeyondHeader(frame, ip, end, onWire);
-  if (total > onWire || total < HEADER) return BAD_IP_LENGTH;
+  if ((total > onWire && !frame.isCut) || total < HEADER) return BAD_IP_LENGTH;
 
   const { words, base } = view;
   const classOfService = (first >>> 20) & 0xff;

@@ -129,5 +129,6 @@ function flowKey({ packet, ingressInterface }: TimedPacket): string {
     packet.classOfService >> 2,
     packet.vlans[0] ?? 0,
     ingressInterface,
+    JSON.stringify(packet.tunnel),
   ].join(' ');
 }

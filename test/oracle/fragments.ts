@@ -97,8 +97,9 @@ export function joinFragments(packets: Iterable<TimedPacket>): {
 }
 
 function datagramKey({ packet, ingressInterface }: TimedPacket): string {
-  const { ipVersion, source, destination, vlans, fragment } = packet;
-  return [ipVersion, source, destination, fragment?.datagram, vlans[0] ?? 0, ingressInterface].join(' ');
+  const { ipVersion, source, destination, vlans, fragment, tunnel } = packet;
+  const place = [vlans[0] ?? 0, ingressInterface, JSON.stringify(tunnel)];
+  return [ipVersion, source, destination, fragment?.datagram, ...place].join(' ');
 }
 
 function joined(timed: TimedPacket, { protocol, sourcePort, destinationPort }: Packet): TimedPacket {

@@ -16,6 +16,11 @@ export interface Packet {
   readonly classOfService: number;
   readonly ttl: number;
   readonly octets: number;
+  /** What stands behind the last header that was read, as far as it was captured; and its octets on the wire. */
+  readonly payload: Buffer;
+  readonly payloadOctets: number;
+  /** Where tunnels are opened. */
+  readonly tunnel?: TunnelId | undefined;
   /** The 12 bits below the data offset (RFC 9293 §3.1). */
   readonly tcpFlags: number;
   readonly flowLabel: number;
@@ -29,6 +34,15 @@ export interface Packet {
   readonly labels: readonly string[];
   /** Absent where the link has none. */
   readonly macs: Macs | undefined;
+}
+
+/** What tells networks apart: of the innermost tunnel that has it. */
+export interface TunnelId {
+  /** `vxlan 7`; without an identifier the outermost tunnel's name. */
+  readonly segment: string;
+  readonly greKey: number;
+  /** 16 hexadecimal digits. */
+  readonly endpoint: string;
 }
 
 /** Of which datagram a fragment is, and which octets of it. */
@@ -66,7 +80,8 @@ export function readPacket(frame: CapturedFrame): Packet | Reason {
   if (promised !== 4 && promised !== 6) return 'bad_ip_version';
   if (captured.length < (promised === 4 ? 20 : 40)) return 'truncated_ip_header';
   if (version !== promised) return 'bad_ip_version';
-  const ip = version === 4 ? readIpv4(captured, room) : readIpv6(captured, room);
+  const isCut = frame.isCut === true;
+  const ip = version === 4 ? readIpv4(captured, room, isCut) : readIpv6(captured, room, isCut);
   if (typeof ip === 'string') return ip;
   const { vlans, labels, macs } = link;
   return { ...ip, vlans, labels, macs };
@@ -75,14 +90,14 @@ export function readPacket(frame: CapturedFrame): Packet | Reason {
 type IpPacket = Omit<Packet, 'vlans' | 'labels' | 'macs'>;
 
 /** At least 20 octets (RFC 791 §3.1). Options may be cut by the capture: then there is no transport header to read. */
-function readIpv4(captured: Buffer, room: number): IpPacket | Reason {
+function readIpv4(captured: Buffer, room: number, isCut: boolean): IpPacket | Reason {
   const headerLength = (captured.readUInt8(0) & 0x0f) * 4;
   const totalLength = captured.readUInt16BE(2);
   if (headerLength < 20) return 'bad_ip_header_length';
   if (totalLength === 0 && room <= LARGEST_16_BITS) return 'bad_ip_length';
   const octets = totalLength === 0 ? room : totalLength;
   if (headerLength > octets) return 'bad_ip_header_length';
-  if (octets > room) return 'bad_ip_length';
+  if (octets > room && !isCut) return 'bad_ip_length';
 
   const packet = captured.subarray(0, octets);
   const isLaterFragment = (captured.readUInt16BE(6) & 0x1fff) !== 0;
@@ -101,6 +116,8 @@ function readIpv4(captured: Buffer, room: number): IpPacket | Reason {
     classOfService: captured.readUInt8(1),
     ttl: captured.readUInt8(8),
     octets,
+    payload: packet.subarray(at),
+    payloadOctets: octets - at,
     flowLabel: 0,
     isFragment: (captured.readUInt16BE(6) & 0x3fff) !== 0, // offset or MF
     fragment: fragmentOf(
@@ -134,10 +151,10 @@ function fragmentOf(
 }
 
 /** At least 40 octets (RFC 8200 §3, §4). */
-function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
+function readIpv6(captured: Buffer, room: number, isCut: boolean): IpPacket | Reason {
   const payloadLength = captured.readUInt16BE(4);
   const octets = 40 + (payloadLength === 0 ? longPayload(captured, room) : payloadLength);
-  if (!(octets <= room)) return 'bad_ip_length';
+  if (Number.isNaN(octets) || (octets > room && !isCut)) return 'bad_ip_length';
 
   const packet = captured.subarray(0, octets);
   let protocol = captured.readUInt8(6);
@@ -174,6 +191,8 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
     classOfService: (captured.readUInt16BE(0) >> 4) & 0xff,
     ttl: captured.readUInt8(7),
     octets,
+    payload: packet.subarray(at),
+    payloadOctets: octets - at,
     flowLabel: captured.readUInt32BE(0) & 0xfffff,
     isFragment,
     fragment:
