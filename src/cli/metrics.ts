@@ -132,6 +132,8 @@ function meterMetrics({ meter }: Probe): MeterMetrics {
     get inTableOctets() {
       return meter.meteredOctets - meter.recordedOctets;
     },
+    fragments: meter.fragments,
+    tunnels: meter.decapsulator,
   };
 }
 

@@ -1,6 +1,8 @@
 /** The totals that end a run, in the log: what was captured, and what became of it. */
 
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { Export, Probe } from '../probe.ts';
 import type { Logger } from './logger.ts';
 
@@ -17,6 +19,8 @@ export function reportTotals(probe: Probe, log: Logger): number {
     meteredPackets: meter.meteredPackets,
     meteredOctets: meter.meteredOctets,
     ignoredPackets: ignored,
+    ...fragmentTotals(meter),
+    ...tunnelTotals(meter),
     flows: meter.tables[0].created + meter.tables[1].created,
     records: meter.records.reduce((sum, n) => sum + n, 0),
   });
@@ -57,4 +61,21 @@ export function reportExport({ outlet, exporter }: Export, log: Logger): number 
     (sum, [reason, { records }]) => sum + (reason === 'not_representable' ? 0 : records),
     0,
   );
+}
+
+/** Where there were fragments: how many, and how many were counted without the ports of their datagram. */
+function fragmentTotals({ fragments: { counters } }: Probe['meter']): Record<string, number> {
+  if (counters.fragments === 0) return {};
+  return { fragments: counters.fragments, fragmentsWithoutPorts: counters.expired + counters.displaced };
+}
+
+/** Where tunnels are opened: from which packets came, and why others were not opened. */
+function tunnelTotals({ decapsulator }: Probe['meter']): Record<string, Record<string, number>> {
+  if (decapsulator === undefined) return {};
+  const counted = (names: readonly string[], counts: ArrayLike<number>) =>
+    Object.fromEntries(names.map((name, i) => [name, counts[i]!] as const).filter(([, n]) => n !== 0));
+  return {
+    openedPackets: counted(TUNNELS, decapsulator.openedPackets),
+    notOpenedPackets: counted(NOT_OPENED_REASONS, decapsulator.notOpenedPackets),
+  };
 }

@@ -8,6 +8,7 @@ import { KernelRoutes } from '../host/kernel-routes.ts';
 import { type Outlet, Probe } from '../probe.ts';
 import { readRights } from '../system/rights.ts';
 import type { CommandContext } from './context.ts';
+import { liveDecapsulation } from './decapsulation.ts';
 import { EXIT_FAILED, EXIT_OK, UserError } from './errors.ts';
 import { FlowTableView } from './flow-table-view.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
@@ -48,9 +49,12 @@ export async function run(
   const { outlets, view, lines } = localView(context, config, sources, [...collectors.values()]);
   const routes = config.routes === 'off' ? undefined : kernelRoutes(log);
 
+  const decapsulation = liveDecapsulation(config, log);
+
   let failures = 0;
   const probe: Probe = new Probe({
     ...probeSettings(config, randomBytes(8)),
+    decapsulator: decapsulation.decapsulator,
     sources,
     live: true,
     routes,
@@ -91,6 +95,7 @@ export async function run(
     await routes?.start();
     await probe.start();
   } catch (error) {
+    decapsulation.stop();
     await metrics?.stop();
     await routes?.stop();
     await probe.stop(0);
@@ -114,6 +119,7 @@ export async function run(
   await Promise.race([asked, probe.finished]);
 
   await Promise.all([probe.stop(STOP_WITHIN_MILLISECONDS), routes?.stop()]);
+  decapsulation.stop();
   log.repaint(undefined);
   view?.stop();
   await metrics?.stop();
