@@ -58,7 +58,7 @@ export interface Outlet
 export interface ProbeOptions
   extends Pick<
     MeterOptions,
-    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed'
+    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed' | 'decapsulator'
   > {
   readonly sources: readonly PacketSource[];
   readonly live: boolean;

@@ -46,6 +46,8 @@ export class Frame {
   gsoType: number = GsoType.NONE;
   /** Payload octets of each segment on the wire, where gsoType is not NONE. */
   gsoSize = 0;
+  /** The frame was cut before it got here, so that an IP packet in it may have been longer than {@link wireLength}. */
+  isCut = false;
 }
 
 /** Who takes the frames: the Metering Process. Called synchronously, in the order of capture. */

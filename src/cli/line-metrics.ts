@@ -89,6 +89,8 @@ export function meterMetrics({ meter }: Probe): MeterMetrics {
     get inTableOctets() {
       return meter.meteredOctets - meter.recordedOctets;
     },
+    fragments: meter.fragments,
+    tunnels: meter.decapsulator,
   };
 }
 

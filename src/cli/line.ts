@@ -5,6 +5,7 @@ import type { PacketSource } from '../capture/packet-source.ts';
 import type { EffectiveConfig } from '../config/load.ts';
 import { KernelRoutes } from '../host/kernel-routes.ts';
 import { type Outlet, Probe, type ProbeOptions } from '../probe.ts';
+import { liveDecapsulation } from './decapsulation.ts';
 import type { Log } from './log.ts';
 import { type CollectorOutlet, collectorKey, collectorOutlet } from './outlets.ts';
 import { OwnExport } from './own-export.ts';
@@ -45,8 +46,10 @@ export function liveLine(config: EffectiveConfig, options: LineOptions): Line {
     config.collectors.map((each) => [collectorKey(each), collectorOutlet(each, config.maxFlows, log, true)]),
   );
   const routes = config.routes === 'off' ? undefined : kernelRoutes(log);
+  const decapsulation = liveDecapsulation(config, log);
   const probe = new Probe({
     ...probeSettings(config, randomBytes(8)),
+    decapsulator: decapsulation.decapsulator,
     sources,
     live: true,
     routes,
@@ -69,6 +72,7 @@ export function liveLine(config: EffectiveConfig, options: LineOptions): Line {
     },
     async stop(withinMilliseconds) {
       await Promise.all([probe.stop(withinMilliseconds), routes?.stop()]);
+      decapsulation.stop();
     },
   };
 }

@@ -7,6 +7,7 @@ import type { EffectiveConfig } from '../config/load.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
 import { type Outlet, Probe } from '../probe.ts';
 import type { CommandContext } from './context.ts';
+import { fileDecapsulator } from './decapsulation.ts';
 import { EXIT_FAILED, EXIT_OK } from './errors.ts';
 import { FlowSummary } from './flow-summary.ts';
 import { collectorMetrics, meterMetrics } from './line-metrics.ts';
@@ -63,6 +64,7 @@ export async function read(
   let failures = 0;
   const probe = new Probe({
     ...probeSettings(config, randomBytes(8)),
+    decapsulator: fileDecapsulator(config),
     sources,
     live: false,
     outlets,

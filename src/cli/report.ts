@@ -1,7 +1,9 @@
 /** The totals that end a run, in the log: what was captured, and what became of it. */
 
 import type { CollectorMetrics, MeterMetrics } from '../metrics/sources.ts';
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { Logger } from './logger.ts';
 
 /** What is told of a collector. */
@@ -27,6 +29,8 @@ export function reportTotals({ meter, collectors, unknownLinkTypes }: Totals, lo
     meteredPackets: meter.meteredPackets,
     meteredOctets: meter.meteredOctets,
     ignoredPackets: ignored,
+    ...fragmentTotals(meter),
+    ...tunnelTotals(meter),
     flows: meter.flowsCreated,
     records: meter.recordsExported,
   });
@@ -68,4 +72,21 @@ export function reportExport(collector: Sent, log: Logger): number {
     (sum, [reason, { records }]) => sum + (reason === 'not_representable' ? 0 : records),
     0,
   );
+}
+
+/** Where there were fragments: how many, and how many were counted without the ports of their datagram. */
+function fragmentTotals({ fragments: { counters } }: MeterMetrics): Record<string, number> {
+  if (counters.fragments === 0) return {};
+  return { fragments: counters.fragments, fragmentsWithoutPorts: counters.expired + counters.displaced };
+}
+
+/** Where tunnels are opened: from which packets came, and why others were not opened. */
+function tunnelTotals({ tunnels }: MeterMetrics): Record<string, Record<string, number>> {
+  if (tunnels === undefined) return {};
+  const counted = (names: readonly string[], counts: ArrayLike<number>) =>
+    Object.fromEntries(names.map((name, i) => [name, counts[i]!] as const).filter(([, n]) => n !== 0));
+  return {
+    openedPackets: counted(TUNNELS, tunnels.openedPackets),
+    notOpenedPackets: counted(NOT_OPENED_REASONS, tunnels.notOpenedPackets),
+  };
 }

@@ -1,16 +1,20 @@
 /** The counters of the workers, added up, as the metrics want them. Read anew by the first capture's refreshCounters. */
 
+import type { EffectiveConfig } from '../config/load.ts';
 import { NOT_SENT_REASONS } from '../export/message.ts';
 import type {
   CaptureMetrics,
   CollectorMetrics,
+  FragmentMetrics,
   MeterMetrics,
   RecordMetrics,
   RouteMetrics,
 } from '../metrics/sources.ts';
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { TransportState } from '../transport/session.ts';
-import { ENDED, RECORD_COUNTS } from '../workers/counters.ts';
+import { ENDED, FRAGMENT_COUNTS, RECORD_COUNTS } from '../workers/counters.ts';
 import type { Supervisor } from '../workers/supervisor.ts';
 import type { CollectorInSlot } from './line-card.ts';
 import type { LineMetrics } from './line-metrics.ts';
@@ -28,9 +32,9 @@ export interface WorkersMetrics extends LineMetrics {
 
 export function workersMetrics(
   supervisor: Supervisor,
-  interfaces: readonly string[],
-  withRoutes: boolean,
+  config: Pick<EffectiveConfig, 'interfaces' | 'routes' | 'decapsulate'>,
 ): WorkersMetrics {
+  const { interfaces } = config;
   const workers = Array.from({ length: supervisor.count }, (_, index) => index);
   /** As it is now, without the totals that a scrape is reading. */
   const now = (name: string): number =>
@@ -41,8 +45,8 @@ export function workersMetrics(
   return {
     refresh: () => supervisor.refresh(),
     captures: interfaces.map((name, i) => captureMetrics(supervisor, name, `capture.${i}`, now)),
-    meter: meterMetrics(supervisor),
-    routes: withRoutes ? routeMetrics(supervisor) : undefined,
+    meter: meterMetrics(supervisor, config.decapsulate.length > 0),
+    routes: config.routes !== 'off' ? routeMetrics(supervisor) : undefined,
     collectors: following,
     follow(collectors) {
       following.splice(0, following.length, ...collectors.map(ofCollector));
@@ -101,7 +105,7 @@ function captureMetrics(
   };
 }
 
-function meterMetrics(supervisor: Supervisor): MeterMetrics {
+function meterMetrics(supervisor: Supervisor, opensTunnels: boolean): MeterMetrics {
   const total = (name: string): number => supervisor.total(name);
   return {
     get capturedPackets() {
@@ -147,6 +151,31 @@ function meterMetrics(supervisor: Supervisor): MeterMetrics {
     get inTableOctets() {
       return total('inTableOctets');
     },
+    fragments: {
+      get counters() {
+        const counts = FRAGMENT_COUNTS.map((count) => [count, total(`fragments.${count}`)]);
+        return Object.fromEntries(counts) as FragmentMetrics['counters'];
+      },
+      get datagrams() {
+        return total('fragmentDatagrams');
+      },
+      get waitingPackets() {
+        return total('fragmentsWaitingPackets');
+      },
+      get waitingOctets() {
+        return total('fragmentsWaitingOctets');
+      },
+    },
+    tunnels: opensTunnels
+      ? {
+          get openedPackets() {
+            return TUNNELS.map((tunnel) => total(`opened.${tunnel}`));
+          },
+          get notOpenedPackets() {
+            return NOT_OPENED_REASONS.map((reason) => total(`notOpened.${reason}`));
+          },
+        }
+      : undefined,
   };
 }
 

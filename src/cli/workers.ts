@@ -74,7 +74,7 @@ export function workersLine(
     onBegin: (worker) => collector?.begin(worker),
     nowMilliseconds: () => performance.now(),
   });
-  const metrics = workersMetrics(supervisor, config.interfaces, config.routes !== 'off');
+  const metrics = workersMetrics(supervisor, config);
   metrics.follow([...current.values()]);
   const reloader = new Reloader<WorkersOutlet>({
     config,

@@ -73,6 +73,10 @@ export function loadConfig(
     workerCount,
     mistakes,
   );
+  const from = values.get('decapsulateFrom')?.texts[0];
+  if (from !== undefined && values.get('decapsulate')?.texts.length === 0) {
+    mistakes.push(`${from.where}: no tunnel is opened without decapsulate`);
+  }
   const config = { ...(settings as Settings), collectors, workerCount, origins: origins as Origins };
   const where = values.get('workers')!.origin.replace(/^flag /, '');
   mistakes.push(...workerMistakes(config, where.startsWith('--') ? where : `${where}: workers`));
@@ -110,7 +114,8 @@ function whyUnreadable(error: unknown): string {
 /** A flag that is given again replaces what was given before, unless it is a list. */
 function parseGiven({ property, origin, texts }: Given, mistakes: string[]): Value | undefined {
   const option = optionOf(property);
-  const effective = option.list === true ? texts : texts.slice(-1);
+  const given = option.commas === true ? texts.flatMap(splitAtCommas) : texts;
+  const effective = option.list === true ? given : given.slice(-1);
   const parsed: unknown[] = [];
   for (const { text, where } of effective) {
     try {
@@ -124,6 +129,10 @@ function parseGiven({ property, origin, texts }: Given, mistakes: string[]): Val
   }
   if (parsed.length < effective.length) return undefined;
   return { value: option.list === true ? parsed : parsed[0], origin, texts: effective };
+}
+
+function splitAtCommas({ text, where }: GivenText): GivenText[] {
+  return text.split(',').map((part) => ({ text: part.trim(), where }));
 }
 
 function parseCollectors(

@@ -9,6 +9,7 @@ import {
   integer,
   integerOrAuto,
   interfaceName,
+  prefix,
   seconds,
   string,
   type ValueType,
@@ -27,6 +28,8 @@ export interface Option<T> {
   readonly default?: string;
   /** The option may be given several times; in YAML it is a list. */
   readonly list?: true;
+  /** … and a text may hold several values, separated by commas. */
+  readonly commas?: true;
   /** A flag without a value. */
   readonly switch?: true;
   /** A flag only: it means nothing within a file. */
@@ -90,6 +93,24 @@ export const OPTIONS = {
     group: 'Capture',
     commands: RUN,
     help: 'Threads that share the packets, each an exporter of its own; auto: one a core',
+  },
+  decapsulate: {
+    name: 'decapsulate',
+    type: choice('vxlan', 'geneve', 'gre', 'ipip', '6in4'),
+    list: true,
+    commas: true,
+    group: 'Flows',
+    commands: BOTH,
+    help: 'Tunnels to open and meter the inside of: vxlan,geneve,gre,ipip,6in4',
+  },
+  decapsulateFrom: {
+    name: 'decapsulate-from',
+    type: prefix,
+    list: true,
+    commas: true,
+    group: 'Flows',
+    commands: BOTH,
+    help: 'Prefixes whose tunnels are opened: 10.0.0.0/8,2001:db8::/32; default any',
   },
   activeTimeoutSeconds: {
     name: 'active-timeout',

@@ -3,6 +3,7 @@
  * A text that is no such value throws {@link BadValue}, whose message begins with the text.
  */
 import { isIPv4, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { didYouMean } from './suggest.ts';
 
 export class BadValue extends Error {}
@@ -127,6 +128,31 @@ export const interfaceName: ValueType<string> = {
       throw new BadValue(`${quoted(text)} is not the name of an interface`);
     }
     return text;
+  },
+  format: (value) => value,
+};
+
+/** An address, or a prefix in CIDR notation (RFC 4632, RFC 4291 §2.3): its own text, with the length. */
+export const prefix: ValueType<string> = {
+  parse(text) {
+    const [address = '', length, ...rest] = text.split('/');
+    const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined;
+    const isLength = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (bits ?? 0));
+    if (bits === undefined || !isLength || rest.length > 0) {
+      throw new BadValue(`${quoted(text)} is not an address or a prefix (10.0.0.0/8, 2001:db8::/32)`);
+    }
+    const whole = `${address}/${length ?? bits}`;
+    const network =
+      bits === 32 ? ipaddr.IPv4.networkAddressFromCIDR(whole) : ipaddr.IPv6.networkAddressFromCIDR(whole);
+    if (
+      !ipaddr
+        .parse(address)
+        .toByteArray()
+        .every((octet, i) => octet === network.toByteArray()[i])
+    ) {
+      throw new BadValue(`${quoted(text)} has bits behind its length; did you mean "${network}/${length}"?`);
+    }
+    return whole;
   },
   format: (value) => value,
 };

@@ -142,7 +142,7 @@ const REGISTRY: readonly (readonly [number, string, ElementType, number?])[] = [
   [135, 'droppedPacketTotalCount', 'unsigned64'],
   [136, 'flowEndReason', 'unsigned8'],
   [137, 'commonPropertiesId', 'unsigned64'],
-  [138, 'observationPointId', 'unsigned32'],
+  [138, 'observationPointId', 'unsigned64'],
   [139, 'icmpTypeCodeIPv6', 'unsigned16'],
   [141, 'lineCardId', 'unsigned32'],
   [142, 'portId', 'unsigned32'],

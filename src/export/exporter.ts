@@ -12,6 +12,7 @@ import {
   type FlowRecord,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
+  TUNNEL_FIELDS,
 } from '../flow/flow-record.ts';
 import type { GroupMember } from './balance.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
@@ -249,6 +250,7 @@ export class Exporter implements GroupMember, Session<Message> {
       const names = flowTemplateNames(ipVersion, {
         fields,
         routes: layout.route !== 0,
+        tunnelFields: TUNNEL_FIELDS.filter((name) => layout.fields.has(name)),
         tcpControlBitsOctets,
         netflow9: protocol === 'netflow9',
       });

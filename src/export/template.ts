@@ -4,7 +4,7 @@
  * NetFlow v9 and IPFIX share it.
  */
 
-import type { FlowLayout, FlowRecord } from '../flow/flow-record.ts';
+import { type FlowLayout, type FlowRecord, SEGMENT_VXLAN } from '../flow/flow-record.ts';
 import { type Element, elementByName } from './elements.ts';
 import { writeUint64 } from './message-writer.ts';
 
@@ -27,6 +27,7 @@ const Copy = {
   CONSTANT8: 8,
   ICMP: 9, //      type and code, which lie in the destination port's place; 0 for other protocols
   UPTIME: 10, //   left open: patched by the Message's boot instant
+  SEGMENT: 11, //  a network identifier (uint24) and its kind, to layer2SegmentId's 64 bits
 } as const;
 
 interface Step {
@@ -118,6 +119,13 @@ export class FlowTemplate {
               : 0,
           );
           break;
+        case Copy.SEGMENT: {
+          // Octet 0 is the kind, as far as IANA has a number for it: VXLAN's. The identifier is in the last three.
+          const segment = view.getInt32(from, true);
+          target.setInt32(to, segment >>> 24 === SEGMENT_VXLAN ? SEGMENT_VXLAN << 24 : 0);
+          target.setInt32(to + 4, segment & 0xffffff);
+          break;
+        }
         default:
           target.setInt32(to, 0);
       }
@@ -147,6 +155,8 @@ function step({ element, size }: TemplateField, to: number, layout: FlowLayout):
   switch (kind) {
     case 'network':
       return { copy: size % 4 === 0 ? Copy.WORDS : Copy.OCTETS, from, to, size };
+    case 'segment':
+      return { copy: Copy.SEGMENT, from, to, size };
     case 'float64':
       return { copy: Copy.COUNTER, from, to, size };
     case 'uint8':
@@ -177,7 +187,14 @@ export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<
 /** Field names of a flow Template, in their order on the wire. */
 export function flowTemplateNames(
   ipVersion: 4 | 6,
-  options: { fields: 'standard' | 'full'; routes: boolean; tcpControlBitsOctets: 1 | 2; netflow9: boolean },
+  options: {
+    fields: 'standard' | 'full';
+    routes: boolean;
+    /** Of TUNNEL_FIELDS, those that records have. */
+    tunnelFields?: readonly string[];
+    tcpControlBitsOctets: 1 | 2;
+    netflow9: boolean;
+  },
 ): string[] {
   const names = [
     `sourceIPv${ipVersion}Address`,
@@ -198,6 +215,7 @@ export function flowTemplateNames(
     'octetDeltaCount',
     'flowStartMilliseconds',
     'flowEndMilliseconds',
+    ...(options.tunnelFields ?? []),
   ];
   if (options.routes) {
     names.push(

@@ -2,13 +2,18 @@
  * The Flow Record: one fixed binary record, declared once.
  *
  * A slot of the flow table is such a record, and a Template is compiled into copies out of it.
- * The head is the same for every record; the Flow Key follows it (IPv4 5 words, IPv6 11), then, with
- * `--fields full`, the extension, and, where the routes are known, what they say. A plain IPv4 record is 16 words:
- * one cache line.
+ * The head is the same for every record; the Flow Key follows it (IPv4 5 words, IPv6 11; 4 more where tunnels are
+ * opened), then, with `--fields full`, the extension, and, where the routes are known, what they say. A plain IPv4
+ * record is 16 words: one cache line.
  *
  * Integers are in the host's byte order, which must be little-endian (x86-64, arm64; checked at start);
  * fields of kind `network` lie as they were on the wire and are copied without change.
  */
+
+import type { Tunnel } from '../packet/decapsulator.ts';
+import { ENDPOINT, GRE_KEY, SEGMENT, TUNNEL_WORDS } from '../packet/tunnel-key.ts';
+
+export { SEGMENT_VXLAN } from '../packet/tunnel-key.ts';
 
 /** Offsets in 32-bit words from the start of a record. The two-word fields are float64 and must stay even. */
 export const OCTET_DELTA_COUNT = 0; // float64, exact below 2^53
@@ -36,8 +41,11 @@ export const FlowEndReason = {
   LACK_OF_RESOURCES: 5,
 } as const;
 
-/** How a field lies in a record. `network`: octets as on the wire; the others little-endian. */
-export type FieldKind = 'network' | 'uint8' | 'uint16' | 'uint32' | 'float64';
+/**
+ * How a field lies in a record. `network`: octets as on the wire; `segment`: as SEGMENT of tunnel-key.ts; the others
+ * little-endian.
+ */
+export type FieldKind = 'network' | 'segment' | 'uint8' | 'uint16' | 'uint32' | 'float64';
 
 export interface FlowField {
   /** Octets from the start of the record. */
@@ -75,6 +83,9 @@ export interface RecordReceiver {
   record(record: FlowRecord): void;
 }
 
+/** Fields of tunnels, where records have them. */
+export const TUNNEL_FIELDS = ['layer2SegmentId', 'greKey', 'observationPointId'] as const;
+
 /** Words of the extension, from its start. */
 export const EXT_SOURCE_MAC = 0; // 6 octets, destination follows at octet 6: three words together
 export const EXT_VLAN = 3; // dot1qCustomerVlanId (uint16) | minimumTTL (uint8) « 16 | maximumTTL (uint8) « 24
@@ -94,9 +105,16 @@ export const ROUTE_NEXT_HOP = 2; // as many words as an address
 /**
  * Builds the layout for one IP version.
  * @param routes with egress interface, next hop and prefix lengths
+ * @param tunnels those that are opened
  */
-export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full', routes = false): FlowLayout {
-  const keyWords = ipVersion === 4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6;
+export function flowLayout(
+  ipVersion: 4 | 6,
+  fieldSet: 'standard' | 'full',
+  routes = false,
+  tunnels: readonly Tunnel[] = [],
+): FlowLayout {
+  const plainKeyWords = ipVersion === 4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6;
+  const keyWords = plainKeyWords + (tunnels.length > 0 ? TUNNEL_WORDS : 0);
   const address = ipVersion === 4 ? 4 : 16;
   const key = KEY * 4;
   const addresses = key + 12;
@@ -118,6 +136,13 @@ export function flowLayout(ipVersion: 4 | 6, fieldSet: 'standard' | 'full', rout
   field('ingressInterface', key + 8, 'uint32', 4);
   field(`sourceIPv${ipVersion}Address`, addresses, 'network', address);
   field(`destinationIPv${ipVersion}Address`, addresses + address, 'network', address);
+
+  const tunnel = (KEY + plainKeyWords) * 4;
+  if (tunnels.includes('vxlan') || tunnels.includes('geneve')) {
+    field('layer2SegmentId', tunnel + SEGMENT * 4, 'segment', 4);
+  }
+  if (tunnels.includes('gre')) field('greKey', tunnel + GRE_KEY * 4, 'uint32', 4);
+  if (tunnels.includes('geneve')) field('observationPointId', tunnel + ENDPOINT * 4, 'network', 8);
 
   let words = KEY + keyWords;
   let extension = 0;

@@ -92,7 +92,8 @@ export class FlowTable {
 
   readonly #packets: Int32Array;
   readonly #packetTimes: Float64Array;
-  readonly #index: FlowIndex;
+  /** From a key's hash to a slot whose key may be that. */
+  readonly index: FlowIndex;
   readonly #wheel: TimerWheel;
   readonly #stride: number;
   readonly #extension: number;
@@ -122,7 +123,7 @@ export class FlowTable {
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
     this.#route = options.routes && new RouteFields(options.routes, options.layout);
-    this.#index = new FlowIndex(options.capacity);
+    this.index = new FlowIndex(options.capacity);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
@@ -154,11 +155,6 @@ export class FlowTable {
   expire(tick: number): void {
     this.#tick = tick | 0;
     this.#wheel.advance(this.#tick, this.#visit);
-  }
-
-  /** The slot that is most likely that of a hash's flow, or -1. Whether its key is the packet's is for `count` to see. */
-  candidate(hash: number): number {
-    return this.#index.first(hash);
   }
 
   /**
@@ -263,7 +259,7 @@ export class FlowTable {
     let victim = -1;
     let least = Number.POSITIVE_INFINITY;
     for (let probe = 0; probe < LONGEST_PROBE; probe++) {
-      const slot = this.#index.slotAt(hash, probe);
+      const slot = this.index.slotAt(hash, probe);
       const weight = this.#weight(slot);
       if (weight < least) {
         least = weight;
@@ -347,7 +343,7 @@ export class FlowTable {
   }
 
   #find(packet: number): number {
-    const { entries, mask } = this.#index;
+    const { entries, mask } = this.index;
     const hash = this.#packets[packet + PACKET_HASH]!;
     let position = hash & mask;
     for (let left = LONGEST_PROBE; left > 0; left--) {
@@ -372,7 +368,7 @@ export class FlowTable {
     words[base + LAST_TICK] = tick;
     this.created++;
     const hash = packets[packet + PACKET_HASH]!;
-    while (!this.#index.insert(hash, slot)) this.#evictFromCrowd(hash);
+    while (!this.index.insert(hash, slot)) this.#evictFromCrowd(hash);
     if (this.#extension !== 0) beginExtension(words, base + this.#extension, packets, packet);
     this.#route?.begin(words, base);
     this.#wheel.link(slot, tick);
@@ -468,7 +464,7 @@ export class FlowTable {
     words[base + FLAGS] = 0;
     words[base + KEY + 1] = NO_KEY;
     this.ended[reason] = this.ended[reason]! + 1;
-    this.#index.remove(slot);
+    this.index.remove(slot);
     this.#free[this.#freeCount++] = slot;
   }
 

@@ -1,7 +1,16 @@
 /** The metrics of capture and metering. */
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { Definition, Sample } from './definition.ts';
-import type { MetricSources } from './sources.ts';
+import type { FragmentMetrics, MetricSources, TunnelMetrics } from './sources.ts';
+
+const plain = (kind: Definition['kind'], name: string, help: string, value: () => number): Definition => ({
+  kind,
+  name,
+  help,
+  read: (sample) => sample(value()),
+});
 
 /** The interfaces that packets come from. */
 export function captureMetrics({ captures }: MetricSources): Definition[] {
@@ -47,12 +56,6 @@ export function captureMetrics({ captures }: MetricSources): Definition[] {
 
 /** The Metering Process. */
 export function meterMetrics({ meter }: MetricSources): Definition[] {
-  const plain = (kind: Definition['kind'], name: string, help: string, value: () => number): Definition => ({
-    kind,
-    name,
-    help,
-    read: (sample) => sample(value()),
-  });
   const ignored = (name: string, help: string, counts: () => ArrayLike<number>): Definition => ({
     kind: 'counter',
     name,
@@ -122,6 +125,102 @@ export function meterMetrics({ meter }: MetricSources): Definition[] {
       'weir_flow_table_bytes',
       'IP octets metered that are in no flow record yet.',
       () => meter.inTableOctets,
+    ),
+    ...fragmentMetrics(meter.fragments),
+    ...(meter.tunnels === undefined ? [] : tunnelMetrics(meter.tunnels)),
+  ];
+}
+
+/** What became of the packets of the tunnels that are opened. */
+function tunnelMetrics({ openedPackets, notOpenedPackets }: TunnelMetrics): Definition[] {
+  const each = (names: readonly string[], label: string, counts: ArrayLike<number>) => (sample: Sample) => {
+    for (const [i, name] of names.entries()) sample(counts[i] ?? 0, { [label]: name });
+  };
+  return [
+    {
+      kind: 'counter',
+      name: 'weir_tunnel_packets_opened_total',
+      help: 'Packets metered that came within a tunnel, by tunnel; a nested one counts for each.',
+      labels: ['tunnel'],
+      read: each(TUNNELS, 'tunnel', openedPackets),
+    },
+    {
+      kind: 'counter',
+      name: 'weir_tunnel_packets_not_opened_total',
+      help: 'Packets of the tunnels asked for that were metered as they are, unopened, by reason.',
+      labels: ['reason'],
+      read: each(NOT_OPENED_REASONS, 'reason', notOpenedPackets),
+    },
+  ];
+}
+
+/** How fragments found the ports of their datagrams. */
+function fragmentMetrics(fragments: FragmentMetrics): Definition[] {
+  const { counters } = fragments;
+  return [
+    plain(
+      'counter',
+      'weir_fragments_total',
+      'Fragments of IP datagrams, first ones included.',
+      () => counters.fragments,
+    ),
+    plain(
+      'counter',
+      'weir_fragments_matched_total',
+      'Later fragments that found the ports of their datagram at once.',
+      () => counters.hits,
+    ),
+    plain(
+      'counter',
+      'weir_fragments_waited_total',
+      'Later fragments that came before the first, and waited for it.',
+      () => counters.waited,
+    ),
+    {
+      kind: 'counter',
+      name: 'weir_fragments_unmatched_total',
+      help: 'Later fragments counted without ports: the first did not come in time (timeout), or too many waited (displaced).',
+      labels: ['reason'],
+      read: (sample) => {
+        sample(counters.expired, { reason: 'timeout' });
+        sample(counters.displaced, { reason: 'displaced' });
+      },
+    },
+    plain(
+      'counter',
+      'weir_fragments_overlapping_total',
+      'Fragments of which octets had come before in another fragment of the same datagram.',
+      () => counters.overlapping,
+    ),
+    plain(
+      'counter',
+      'weir_fragments_tiny_total',
+      'First fragments too short for ports or TCP flags, and TCP fragments at offset 8 octets (RFC 1858, RFC 3128).',
+      () => counters.tiny,
+    ),
+    plain(
+      'gauge',
+      'weir_fragments_waiting_packets',
+      'Fragments that wait for the first of their datagram, not yet counted as captured.',
+      () => fragments.waitingPackets,
+    ),
+    plain(
+      'gauge',
+      'weir_fragments_waiting_bytes',
+      'IP octets of the fragments that wait for the first of their datagram.',
+      () => fragments.waitingOctets,
+    ),
+    plain(
+      'gauge',
+      'weir_fragment_datagrams',
+      'Fragmented datagrams that are remembered.',
+      () => fragments.datagrams,
+    ),
+    plain(
+      'counter',
+      'weir_fragment_datagrams_evicted_total',
+      'Fragmented datagrams forgotten before their time, because others needed the room.',
+      () => counters.evictions,
     ),
   ];
 }

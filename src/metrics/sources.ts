@@ -1,5 +1,6 @@
 /** What the metrics are read from at a scrape: plain numbers that the stages keep. `cli/` puts them together. */
 import type { CaptureCounters, PacketSource } from '../capture/packet-source.ts';
+import type { FragmentCounters } from '../flow/fragments.ts';
 import type { TransportState } from '../transport/session.ts';
 
 /** One interface that packets come from. */
@@ -28,6 +29,23 @@ export interface MeterMetrics {
   /** Metered, and in no record yet. */
   readonly inTablePackets: number;
   readonly inTableOctets: number;
+  readonly fragments: FragmentMetrics;
+  /** Where tunnels are opened. */
+  readonly tunnels?: TunnelMetrics | undefined;
+}
+
+/** Packets, by the indexes of TUNNELS and NOT_OPENED_REASONS. */
+export interface TunnelMetrics {
+  readonly openedPackets: ArrayLike<number>;
+  readonly notOpenedPackets: ArrayLike<number>;
+}
+
+/** What became of fragments; packets, but for datagrams. */
+export interface FragmentMetrics {
+  readonly counters: Readonly<FragmentCounters>;
+  readonly datagrams: number;
+  readonly waitingPackets: number;
+  readonly waitingOctets: number;
 }
 
 /** Flow Records and what they carry. */

@@ -8,6 +8,8 @@ import {
   FRAGMENT_ID,
   FRAGMENT_MORE,
   FRAGMENT_NOT_FIRST,
+  FRAGMENT_RANGE,
+  FRAGMENT_TINY,
   IP_OCTETS,
   METERED,
   PACKETS,
@@ -16,13 +18,14 @@ import {
   TTL,
 } from './packet-layout.ts';
 import { ignored, type PacketView } from './packet-view.ts';
-import { transportHeader } from './transport.ts';
+import { isTinyFirstFragment, transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
 const BAD_IP_VERSION = ignored('bad_ip_version');
 const BAD_IP_HEADER_LENGTH = ignored('bad_ip_header_length');
 const BAD_IP_LENGTH = ignored('bad_ip_length');
 
+const TCP = 6;
 const AH = 51;
 
 /**
@@ -48,7 +51,7 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
     total = onWire;
   }
   if (headerOctets < 20 || headerOctets > total) return BAD_IP_HEADER_LENGTH;
-  if (total > onWire) return BAD_IP_LENGTH;
+  if (total > onWire && !frame.isCut) return BAD_IP_LENGTH;
 
   const second = data.getInt32(ip + 4); // identification 16 | reserved, DF, MF 3 | fragment offset 13
   const third = data.getInt32(ip + 8); // TTL 8 | protocol 8 | checksum 16
@@ -60,13 +63,16 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
   words[base + IP_OCTETS] = total;
   words[base + PACKETS] = 1;
   words[base + CONTROL] = (first & 0xff0000) | (4 << 24);
-  words[base + TTL] = third >>> 24;
+  words[base + TTL] = (third >>> 24) | (third & 0xff0000);
   words[base + FRAGMENT_ID] = second >>> 16;
 
-  if ((second & 0x3fff) !== 0) {
+  const isFragment = (second & 0x3fff) !== 0;
+  if (isFragment) {
     const more = (second & 0x2000) !== 0 ? FRAGMENT_MORE : 0;
-    if ((second & 0x1fff) !== 0) {
-      view.fragment = more | FRAGMENT_NOT_FIRST;
+    const offset = second & 0x1fff;
+    words[base + FRAGMENT_RANGE] = (offset << 16) | ((total - headerOctets) & 0xffff);
+    if (offset !== 0) {
+      view.fragment = more | FRAGMENT_NOT_FIRST | (offset === 1 && protocol === TCP ? FRAGMENT_TINY : 0);
       words[base + PORTS] = 0;
       return METERED;
     }
@@ -83,6 +89,7 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
     }
     view.protocolIdentifier = protocol;
   }
+  if (isFragment && isTinyFirstFragment(protocol, ip + total - at)) view.fragment |= FRAGMENT_TINY;
   const transportOctets = transportHeader(data, view, protocol, at, limit);
   if (isOffloaded(frame)) undoOffload(frame, view, at - ip, transportOctets, 0);
   return METERED;

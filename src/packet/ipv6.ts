@@ -8,6 +8,8 @@ import {
   FRAGMENT_ID,
   FRAGMENT_MORE,
   FRAGMENT_NOT_FIRST,
+  FRAGMENT_RANGE,
+  FRAGMENT_TINY,
   IP_OCTETS,
   METERED,
   PACKETS,
@@ -16,13 +18,14 @@ import {
   TTL,
 } from './packet-layout.ts';
 import { ignored, type PacketView } from './packet-view.ts';
-import { transportHeader } from './transport.ts';
+import { isTinyFirstFragment, transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
 const BAD_IP_VERSION = ignored('bad_ip_version');
 const BAD_IP_LENGTH = ignored('bad_ip_length');
 
 const HEADER = 40;
+const TCP = 6;
 const HOP_BY_HOP = 0;
 const JUMBO_OPTION = 0xc2;
 
@@ -43,7 +46,7 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
   const onWire = frame.wireLength - (ip - frame.offset);
   let total = HEADER + (second >>> 16);
   if (total === HEADER) total = lengthBeyondHeader(frame, ip, end, onWire);
-  if (total > onWire || total < HEADER) return BAD_IP_LENGTH;
+  if ((total > onWire && !frame.isCut) || total < HEADER) return BAD_IP_LENGTH;
 
   const { words, base } = view;
   const classOfService = (first >>> 20) & 0xff;
@@ -60,8 +63,11 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
 
   // What lies behind the packet's own length is padding, though it was captured.
   const limit = Math.min(end, ip + total);
-  const at = extensionHeaders(data, view, ip + HEADER, limit);
-  if ((view.fragment & FRAGMENT_NOT_FIRST) !== 0) return METERED;
+  const at = extensionHeaders(data, view, ip + HEADER, limit, ip + total);
+  if (view.fragment !== 0) {
+    if ((view.fragment & FRAGMENT_NOT_FIRST) !== 0) return METERED;
+    if (isTinyFirstFragment(view.protocolIdentifier, ip + total - at)) view.fragment |= FRAGMENT_TINY;
+  }
   const transportOctets = transportHeader(data, view, view.protocolIdentifier, at, limit);
   if (isOffloaded(frame)) {
     // BIG TCP: Linux put a hop-by-hop header with nothing but the jumbo option in front of the merged segments
@@ -77,8 +83,16 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
  * next header that was read; ESP (50), No Next Header (59) and every upper-layer protocol end the chain.
  * A header needs 2 octets (its next header and length) to be passed, a Fragment header all 8.
  * Every turn takes at least 8 octets, so a frame bounds the loop.
+ * @param limit where the packet or its capture ends
+ * @param packetEnd where the packet ends, captured or not
  */
-function extensionHeaders(data: DataView, view: PacketView, at: number, limit: number): number {
+function extensionHeaders(
+  data: DataView,
+  view: PacketView,
+  at: number,
+  limit: number,
+  packetEnd: number,
+): number {
   while (limit - at >= 2) {
     let octets = 8;
     switch (view.protocolIdentifier) {
@@ -100,9 +114,12 @@ function extensionHeaders(data: DataView, view: PacketView, at: number, limit: n
         const offsetAndMore = data.getUint16(at + 2); // offset 13 bits | reserved 2 | more 1
         view.fragment = (offsetAndMore & 1) !== 0 ? FRAGMENT_MORE : 0;
         view.words[view.base + FRAGMENT_ID] = data.getInt32(at + 4);
+        view.words[view.base + FRAGMENT_RANGE] =
+          ((offsetAndMore >> 3) << 16) | Math.min(packetEnd - at - 8, 0xffff);
         if (offsetAndMore > 7) {
           // Behind it lies the middle of the datagram, no header.
           view.fragment |= FRAGMENT_NOT_FIRST;
+          if (offsetAndMore >> 3 === 1 && data.getUint8(at) === TCP) view.fragment |= FRAGMENT_TINY;
           view.protocolIdentifier = data.getUint8(at);
           return at;
         }

@@ -12,23 +12,26 @@ export const PORTS = 0; //              destinationTransportPort (uint16) | sour
 export const PROTOCOL = 1; //           protocolIdentifier (uint8) | DSCP « 10 | vlanId « 16: ECN is no part of a key
 export const INGRESS_INTERFACE = 2;
 export const ADDRESSES = 3; //          source, then destination; IPv4 2 words, IPv6 8; memory in network byte order
-export const PACKET_HASH = 11; //       of the key, written by the meter
-export const IP_OCTETS = 12;
-export const PACKETS = 13;
-export const CONTROL = 14; //           tcpControlBits (uint16) | ipClassOfService « 16 | ipVersion « 24
-export const TTL = 15; //               ipTTL (uint8) | fragment « 8
-export const FRAGMENT_ID = 16;
-export const MAC_OFFSET = 17; //        octets from the start of the frame's DataView; -1: none
-export const MAC_ADDRESSES = 18; //     source, then destination: three words, kept by the meter where records have them
-export const MILLISECONDS = 26; //      float64: the packet's own time, Unix, written by the meter
+/** Behind the addresses (IPv4 word 5, IPv6 word 11), where tunnels are opened, the words of tunnel-key.ts. */
+export const PACKET_HASH = 15; //       of the key, written by the meter
+export const IP_OCTETS = 16;
+export const PACKETS = 17;
+export const CONTROL = 18; //           tcpControlBits (uint16) | ipClassOfService « 16 | ipVersion « 24
+export const TTL = 19; //               ipTTL (uint8) | fragment « 8 | the IPv4 header's protocol « 16 (IPv6: 0)
+export const FRAGMENT_ID = 20;
+export const FRAGMENT_RANGE = 21; //    of a fragment: octets of data (uint16) | offset in units of 8 octets « 16
+export const MAC_OFFSET = 22; //        octets from the start of the frame's DataView; -1: none
+export const MAC_ADDRESSES = 23; //     source, then destination: three words, kept by the meter where records have them
 /** What few packets have: 1 where any of the words behind it is not 0, so that only then they need clearing. */
-export const RARE = 21;
-export const CUSTOMER_VLAN = 22;
-export const MPLS_TOP = 23;
-export const MPLS_SECOND = 24;
-export const FLOW_LABEL = 25;
-/** Words of a packet: two cache lines. */
-export const PACKET_WORDS = 32;
+export const RARE = 26;
+export const CUSTOMER_VLAN = 27;
+export const MPLS_TOP = 28;
+export const MPLS_SECOND = 29;
+export const FLOW_LABEL = 30;
+export const UPPER_LAYER = 31; //       where the header behind IP's begins, as MAC_OFFSET; not written for TCP and ICMP
+export const MILLISECONDS = 32; //      float64: the packet's own time, Unix, written by the meter
+/** Words of a packet; even. */
+export const PACKET_WORDS = 34;
 
 /** What {@link decode} returns: METERED, or 1 + the index into {@link IGNORED_REASONS}. */
 export const METERED = 0;
@@ -36,3 +39,7 @@ export const METERED = 0;
 /** `fragment` bits of {@link PacketView}. */
 export const FRAGMENT_MORE = 1;
 export const FRAGMENT_NOT_FIRST = 2;
+/** A first fragment too short for what filters look at (RFC 1858 §3), or TCP data at offset 8, where flags stand. */
+export const FRAGMENT_TINY = 4;
+/** The bits of {@link TTL} that are not 0 in any fragment. */
+export const FRAGMENT_BITS = 0x300;

@@ -1,6 +1,6 @@
 /** The first octets of the transport header: ports, ICMP type and code, TCP flags. */
 
-import { CONTROL, PORTS } from './packet-layout.ts';
+import { CONTROL, PORTS, UPPER_LAYER } from './packet-layout.ts';
 import type { PacketView } from './packet-view.ts';
 
 /**
@@ -28,6 +28,7 @@ export function transportHeader(
     }
     case 17: // UDP
     case 136: // UDP-Lite (RFC 3828)
+      view.words[view.base + UPPER_LAYER] = at;
       ports(data, view, at, captured);
       return 8;
     case 33: // DCCP (RFC 4340)
@@ -39,6 +40,7 @@ export function transportHeader(
       view.words[view.base + PORTS] = captured >= 2 ? data.getUint16(at) : 0; // type, then code
       return 0;
     default:
+      view.words[view.base + UPPER_LAYER] = at;
       view.words[view.base + PORTS] = 0;
       return 0;
   }
@@ -46,4 +48,25 @@ export function transportHeader(
 
 function ports(data: DataView, view: PacketView, at: number, captured: number): void {
   view.words[view.base + PORTS] = captured >= 4 ? data.getInt32(at) : 0; // source, then destination
+}
+
+/**
+ * Whether a first fragment is too short for what filters look at: TCP's flags, 16 octets (RFC 1858 §3.2.1); others'
+ * ports or type, 8.
+ * @param octets of the transport header and what follows it, captured or not
+ */
+export function isTinyFirstFragment(protocol: number, octets: number): boolean {
+  switch (protocol) {
+    case 6:
+      return octets < 16;
+    case 1:
+    case 17:
+    case 33:
+    case 58:
+    case 132:
+    case 136:
+      return octets < 8;
+    default:
+      return false;
+  }
 }

@@ -10,15 +10,31 @@
 import type { PacketSource } from '../capture/packet-source.ts';
 import type { Exporter, RecordCounts } from '../export/exporter.ts';
 import { NOT_SENT_REASONS } from '../export/message.ts';
+import type { FragmentCounters } from '../flow/fragments.ts';
 import { FLOW_END_REASON_NAMES, type Meter } from '../flow/meter.ts';
 import type { KernelRoutes } from '../host/kernel-routes.ts';
+import { TUNNELS } from '../packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../packet/packet-view.ts';
+import { NOT_OPENED_REASONS } from '../packet/tunnel-header.ts';
 import type { TransportCounters, TransportState } from '../transport/session.ts';
 
 export const TRANSPORT_STATES: readonly TransportState[] = ['resolving', 'sending', 'failing'];
 export const RECORD_COUNTS: readonly (keyof RecordCounts)[] = ['records', 'packets', 'octets'];
 /** The names of the numbers, where they are lists. */
 export const ENDED = FLOW_END_REASON_NAMES.flatMap((name, reason) => [{ name, reason }]);
+
+export const FRAGMENT_COUNTS: readonly (keyof FragmentCounters)[] = [
+  'fragments',
+  'hits',
+  'waited',
+  'expired',
+  'displaced',
+  'evictions',
+  'overlapping',
+  'tiny',
+];
+/** What a dead worker's fragments held: they were not counted yet, and are in no counter. */
+const OF_FRAGMENTS = ['fragmentDatagrams', 'fragmentsWaitingPackets', 'fragmentsWaitingOctets'];
 
 /** What a worker counts with. */
 export interface CountedLine {
@@ -64,6 +80,18 @@ const METER_NUMBERS: Numbers<Meter> = {
   flowsCrowdedOut: (meter) => meter.tables[0].crowdedOut + meter.tables[1].crowdedOut,
   inTablePackets: (meter) => meter.meteredPackets - meter.recordedPackets,
   inTableOctets: (meter) => meter.meteredOctets - meter.recordedOctets,
+  fragmentDatagrams: ({ fragments }) => fragments.datagrams,
+  fragmentsWaitingPackets: ({ fragments }) => fragments.waitingPackets,
+  fragmentsWaitingOctets: ({ fragments }) => fragments.waitingOctets,
+  ...named(FRAGMENT_COUNTS, (count) => ({
+    [`fragments.${count}`]: ({ fragments }: Meter) => fragments.counters[count],
+  })),
+  ...named(TUNNELS, (tunnel, i) => ({
+    [`opened.${tunnel}`]: ({ decapsulator }: Meter) => decapsulator?.openedPackets[i] ?? 0,
+  })),
+  ...named(NOT_OPENED_REASONS, (reason, i) => ({
+    [`notOpened.${reason}`]: ({ decapsulator }: Meter) => decapsulator?.notOpenedPackets[i] ?? 0,
+  })),
   ...named(IGNORED_REASONS, (reason, i) => ({
     [`ignoredPackets.${reason}`]: (meter: Meter) => meter.ignoredPackets[i]!,
     [`ignoredOctets.${reason}`]: (meter: Meter) => meter.ignoredOctets[i]!,
@@ -238,7 +266,14 @@ export function afterDeath(
   set('flowsDied', get('flowsDied') + get('flowsActive'));
   for (let i = 0; i < layout.interfaces; i++) set(`capture.${i}.capturing`, 0);
   const ofTheLine = Object.keys(LINE_NUMBERS).filter((name) => name !== 'flowsDied');
-  for (const gone of [...ofTheLine, 'flowsActive', 'maxFlows', 'inTablePackets', 'inTableOctets'])
+  for (const gone of [
+    ...ofTheLine,
+    ...OF_FRAGMENTS,
+    'flowsActive',
+    'maxFlows',
+    'inTablePackets',
+    'inTableOctets',
+  ])
     set(gone, 0);
   return after;
 }

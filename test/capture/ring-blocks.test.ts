@@ -105,6 +105,7 @@ test('a frame is what the kernel wrote about it', (t) => {
     strippedVlanTci: -1,
     gsoType: 0,
     gsoSize: 0,
+    isCut: false,
   };
   t.same(got, [
     {

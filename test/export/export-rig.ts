@@ -20,7 +20,7 @@ export function flowRecord(layout: FlowLayout, values: Fields): FlowRecord {
         view.setUint8(field.offset + i, octet);
       });
     } else if (field.kind === 'float64') view.setFloat64(field.offset, value, true);
-    else if (field.kind === 'uint32') view.setUint32(field.offset, value, true);
+    else if (field.kind === 'uint32' || field.kind === 'segment') view.setUint32(field.offset, value, true);
     else if (field.kind === 'uint16') view.setUint16(field.offset, value, true);
     else view.setUint8(field.offset, value);
   }
@@ -56,7 +56,7 @@ export class ExportRig {
   /** @param routes records have what the routes say */
   constructor(options: Partial<ExporterOptions> = {}, routes = false) {
     const fields = options.fields ?? 'standard';
-    this.layouts = [flowLayout(4, fields, routes), flowLayout(6, fields, routes)];
+    this.layouts = options.layouts ?? [flowLayout(4, fields, routes), flowLayout(6, fields, routes)];
     const transport = { queued: 0, send: (message: Message) => this.#send(message) };
     this.exporter = new Exporter(
       {

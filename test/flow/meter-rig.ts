@@ -48,13 +48,21 @@ export class MeterRig {
 
   /** One packet, at a packet time in milliseconds; a batch of its own. */
   packet(milliseconds: number, packet: Partial<Packet> = {}): void {
-    const bytes = ethernetFrame({ source: '10.0.0.1', destination: '10.0.0.2', protocol: 17, ...packet });
+    this.octets(
+      milliseconds,
+      ethernetFrame({ source: '10.0.0.1', destination: '10.0.0.2', protocol: 17, ...packet }),
+    );
+  }
+
+  /** One Ethernet frame, as above. */
+  octets(milliseconds: number, bytes: Uint8Array, about: Partial<Frame> = {}): void {
     const frame = this.#frame;
     frame.view = new DataView(bytes.buffer);
     frame.capturedLength = bytes.length;
     frame.wireLength = bytes.length;
     frame.seconds = Math.floor(milliseconds / 1000);
     frame.nanoseconds = (milliseconds % 1000) * 1e6;
+    Object.assign(frame, { ingressInterface: 0, ...about });
     this.meter.beginBatch();
     this.meter.frame(frame);
     void this.meter.endBatch();

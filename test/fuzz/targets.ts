@@ -5,5 +5,6 @@ import { captureFile } from './targets/capture-file.ts';
 import { flowRecord } from './targets/flow-record.ts';
 import { message } from './targets/message.ts';
 import { packet } from './targets/packet.ts';
+import { tunnel } from './targets/tunnel.ts';
 
-export const targets: readonly FuzzTarget[] = [packet, captureFile, message, flowRecord];
+export const targets: readonly FuzzTarget[] = [packet, captureFile, message, flowRecord, tunnel];

@@ -21,7 +21,7 @@ const run = promisify(execFile);
 
 t.test(
   'every file: the records, and what is ignored',
-  { skip: corpusMissing, timeout: 60_000 },
+  { skip: corpusMissing, timeout: 120_000 },
   async (t) => {
     const names = readdirSync(CORPUS);
     t.ok(names.length > 800, `${names.length} files`);
@@ -33,6 +33,7 @@ t.test(
       const problems = [
         ...differences(read.records, expected.records),
         ...differences([Object.fromEntries(read.ignored)], [Object.fromEntries(expected.ignored)]),
+        ...differences([read.fragments], [{ ...expected.fragments, displaced: 0, evictions: 0 }]),
         ...read.errors,
       ];
       const sum = (field: 'packetDeltaCount' | 'octetDeltaCount') =>
@@ -45,6 +46,24 @@ t.test(
     t.ok(meteredPackets > 5000, `${meteredPackets} packets`);
   },
 );
+
+t.test('every file, every tunnel opened', { skip: corpusMissing, timeout: 120_000 }, async (t) => {
+  const options = { tunnels: ['vxlan', 'geneve', 'gre', 'ipip', '6in4'] } as const;
+  const opened = new Map<string, number>();
+  for (const name of readdirSync(CORPUS)) {
+    const path = join(CORPUS, name);
+    const expected = expectationOf([path], options);
+    const read = await readHere([path], options);
+    const problems = [
+      ...differences(read.records, expected.records),
+      ...differences([Object.fromEntries(read.opened)], [Object.fromEntries(expected.opened)]),
+    ];
+    if (problems.length > 0) t.fail(`${name}: ${problems.join('\n')}`);
+    for (const [tunnel, count] of read.opened) opened.set(tunnel, (opened.get(tunnel) ?? 0) + count);
+  }
+  for (const tunnel of options.tunnels)
+    t.ok(opened.get(tunnel)! > 0, `${tunnel}: ${opened.get(tunnel)} opened`);
+});
 
 /** Switch tags, Multi-Link Frame Relay, Juniper's own: Weir reads none of them, nor can mergecap write them. */
 const NOT_MERGED_LINK_TYPES = [132, 164, 182, 281, 282, 284, 285];

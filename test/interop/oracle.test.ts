@@ -28,6 +28,11 @@ const CASES: Case[] = [
     captures: [{ seed: 3, format: 'pcapng' }],
   },
   {
+    what: 'tunnels',
+    tunnels: ['vxlan', 'geneve', 'gre', 'ipip', '6in4'],
+    captures: [{ seed: 6, format: 'pcapng' }],
+  },
+  {
     what: 'two files on one clock, the second from before the end of the first',
     activeMilliseconds: 2000,
     idleMilliseconds: 4000,
@@ -56,6 +61,29 @@ for (const { what, captures, ...options } of CASES) {
   });
 }
 
+const ALL_TUNNELS = ['vxlan', 'geneve', 'gre', 'ipip', '6in4'] as const;
+
+t.test('tunnels, nested and damaged, in this process', async (t) => {
+  const folder = new CaptureFolder(t);
+  const opened = new Map<string, number>();
+  for (let seed = 200; seed < 212; seed++) {
+    const tunnels = seed % 3 === 0 ? ALL_TUNNELS.filter((_, i) => (seed >> i) % 2 === 0) : ALL_TUNNELS;
+    const options = { tunnels, fields: seed % 4 === 0 ? 'full' : 'standard' } as const;
+    const format = seed % 2 === 0 ? 'pcapng' : 'pcap';
+    const linkType = LINK_TYPES[seed % LINK_TYPES.length]!;
+    const capture = { ...DEFAULTS, seed, format, linkType, tunnels: ALL_TUNNELS } as const;
+    const path = join(folder.path, `${seed}.pcap`);
+    writeFileSync(path, randomCapture(capture));
+    const expected = expectationOf([path], options);
+    const read = await readHere([path], options);
+    t.same(differences(read.records, expected.records), [], JSON.stringify({ ...capture, ...options }));
+    t.same(read.ignored, expected.ignored);
+    t.same(read.opened, expected.opened, 'tunnels opened');
+    for (const [name, count] of expected.opened) opened.set(name, (opened.get(name) ?? 0) + count);
+  }
+  for (const tunnel of ALL_TUNNELS) t.ok(opened.get(tunnel)! > 1000, `${tunnel}: ${opened.get(tunnel)}`);
+});
+
 /** Milliseconds: longer and shorter than each other and than the wait for stragglers, equal to it, and tiny. */
 const TIMEOUTS = [
   [5000, 15_000],
@@ -70,6 +98,7 @@ const TIMEOUTS = [
 t.test('in this process, from other seeds', async (t) => {
   const folder = new CaptureFolder(t);
   let records = 0;
+  const fragments = new Map<string, number>();
   for (let seed = 100; seed < 128; seed++) {
     const [activeMilliseconds, idleMilliseconds] = TIMEOUTS[seed % TIMEOUTS.length]!;
     const options = {
@@ -85,7 +114,12 @@ t.test('in this process, from other seeds', async (t) => {
     const read = await readHere([path], options);
     t.same(differences(read.records, expected.records), [], JSON.stringify(capture));
     t.same(read.ignored, expected.ignored);
+    t.match(read.fragments, expected.fragments, 'what became of fragments');
+    for (const [name, count] of Object.entries(expected.fragments)) {
+      fragments.set(name, (fragments.get(name) ?? 0) + count);
+    }
     records += expected.records.length;
   }
   t.ok(records > 10_000, `${records} records`);
+  for (const [name, count] of fragments) t.ok(count > 50, `${count} ${name}`);
 });

@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 import { PcapFileSource } from '../../src/capture/pcap-file.ts';
 import { localOutlet } from '../../src/cli/local-collector.ts';
 import { recordToJson } from '../../src/collect/json.ts';
+import type { FragmentCounters } from '../../src/flow/fragments.ts';
+import { Decapsulator, TUNNELS } from '../../src/packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 import { Probe } from '../../src/probe.ts';
 import { DEFAULTS, type OracleOptions, type OracleRecord } from '../oracle/oracle.ts';
@@ -14,11 +16,12 @@ export const WEIR = resolve(import.meta.dirname, '../../bundle/weir/main.js');
 
 /** As flags of `weir read`. */
 export function asFlags(options: Partial<OracleOptions>): string[] {
-  const { activeMilliseconds, idleMilliseconds, fields } = { ...DEFAULTS, ...options };
+  const { activeMilliseconds, idleMilliseconds, fields, tunnels } = { ...DEFAULTS, ...options };
   return [
     ['--active-timeout', `${activeMilliseconds / 1000}`],
     ['--idle-timeout', `${idleMilliseconds / 1000}`],
     ['--fields', fields],
+    tunnels.length === 0 ? [] : ['--decapsulate', tunnels.join(',')],
   ].flat();
 }
 
@@ -66,6 +69,9 @@ export interface ReadHere {
   readonly meteredOctets: number;
   /** By reason, those that occurred. */
   readonly ignored: Map<string, number>;
+  /** Tunnels opened, by name, those that occurred. */
+  readonly opened: Map<string, number>;
+  readonly fragments: FragmentCounters;
   /** What went wrong with the file. */
   readonly errors: string[];
 }
@@ -75,7 +81,8 @@ export async function readHere(
   paths: readonly string[],
   options: Partial<OracleOptions> = {},
 ): Promise<ReadHere> {
-  const { activeMilliseconds, idleMilliseconds, fields } = { ...DEFAULTS, ...options };
+  const { activeMilliseconds, idleMilliseconds, fields, tunnels } = { ...DEFAULTS, ...options };
+  const decapsulator = tunnels.length === 0 ? undefined : new Decapsulator({ tunnels });
   const records: OracleRecord[] = [];
   const errors: string[] = [];
   const sink = {
@@ -90,6 +97,7 @@ export async function readHere(
     maxFlows: 65_536,
     fields,
     seed: [1, 2],
+    decapsulator,
     sources: paths.map((path) => new PcapFileSource({ path })),
     live: false,
     outlets: [localOutlet(sink, 1)],
@@ -107,6 +115,12 @@ export async function readHere(
     meteredPackets,
     meteredOctets,
     ignored: new Map(ignored.filter(([, n]) => n > 0)),
+    opened: new Map(
+      TUNNELS.map((tunnel, i) => [tunnel, decapsulator?.openedPackets[i] ?? 0] as const).filter(
+        ([, n]) => n > 0,
+      ),
+    ),
+    fragments: probe.meter.fragments.counters,
     errors,
   };
 }

@@ -53,6 +53,21 @@ export function testSources(): TestSources {
       recordsExported: 70,
       inTablePackets: 90,
       inTableOctets: 9_900,
+      fragments: {
+        counters: {
+          fragments: 20,
+          hits: 9,
+          waited: 5,
+          expired: 2,
+          displaced: 1,
+          evictions: 3,
+          overlapping: 4,
+          tiny: 6,
+        },
+        datagrams: 8,
+        waitingPackets: 7,
+        waitingOctets: 10_360,
+      },
     },
     run: { reloads: { applied: 2, refused: 1 }, unclean: { last: { flows: 3, packets: 30, octets: 3000 } } },
     routes: {

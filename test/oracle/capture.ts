@@ -15,6 +15,8 @@ export interface CapturedFrame {
   readonly captured: Buffer;
   /** Octets on the wire. */
   readonly wireLength: number;
+  /** It was cut before it was on this wire: an IP packet in it may be longer. */
+  readonly isCut?: boolean;
 }
 
 /** Every whole frame of the file; what follows a cut is not there. Throws where it is no capture at all. */

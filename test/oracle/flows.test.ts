@@ -19,6 +19,8 @@ const PACKET: Packet = {
   classOfService: 0,
   ttl: 64,
   octets: 40,
+  payload: Buffer.alloc(0),
+  payloadOctets: 20,
   tcpFlags: 0,
   flowLabel: 0,
   isFragment: false,

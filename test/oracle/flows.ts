@@ -15,6 +15,8 @@ export interface TimedPacket {
   /** Whole milliseconds since 1970. */
   readonly milliseconds: number;
   readonly ingressInterface: number;
+  /** The clock when a packet is counted that had to wait until then. */
+  readonly countedMilliseconds?: number;
 }
 
 /** IANA flowEndReason. */
@@ -82,7 +84,7 @@ export function meter(packets: Iterable<TimedPacket>, timeouts: Timeouts): Meter
 
   for (const timed of packets) {
     const { packet, milliseconds } = timed;
-    clock = Math.max(clock, milliseconds);
+    clock = Math.max(clock, milliseconds, timed.countedMilliseconds ?? milliseconds);
     for (const flow of flows.values()) meetDeadlines(flow);
 
     const key = flowKey(timed);
@@ -127,5 +129,6 @@ function flowKey({ packet, ingressInterface }: TimedPacket): string {
     packet.classOfService >> 2,
     packet.vlans[0] ?? 0,
     ingressInterface,
+    JSON.stringify(packet.tunnel),
   ].join(' ');
 }

@@ -2,14 +2,16 @@
  * What Weir should make of capture files, reckoned by other means: no code of src/ is used, everything is kept, and
  * nothing is fast.
  *
- *    capture.ts: octets → frames      link.ts, packet.ts: frame → packet      flows.ts: packets → records
+ *    capture.ts: octets → frames      link.ts, packet.ts: frame → packet
+ *    fragments.ts: packets with their ports      flows.ts: packets → records
  */
 
 import { readFileSync } from 'node:fs';
 import { readFrames } from './capture.ts';
 import { type MeteredRecord, meter, type TimedPacket, type Timeouts } from './flows.ts';
+import { type FragmentCounts, joinFragments } from './fragments.ts';
 import type { Reason } from './link.ts';
-import { readPacket } from './packet.ts';
+import { NO_TUNNEL, readInnermost, type TunnelName } from './tunnels.ts';
 
 /** A Flow Record by IANA names, as `--json` prints it. */
 export interface OracleRecord {
@@ -33,6 +35,9 @@ export interface OracleRecord {
   readonly octetDeltaCount: number;
   readonly flowStartMilliseconds: number;
   readonly flowEndMilliseconds: number;
+  readonly layer2SegmentId?: number | string;
+  readonly greKey?: number;
+  readonly observationPointId?: number | string;
 }
 
 /** What `--fields full` adds. */
@@ -56,10 +61,15 @@ export interface Expectation {
   readonly packets: readonly TimedPacket[];
   /** Packets that cannot be metered, by reason. */
   readonly ignored: ReadonlyMap<Reason, number>;
+  readonly fragments: FragmentCounts;
+  /** Tunnels opened, by name. */
+  readonly opened: ReadonlyMap<string, number>;
 }
 
 export interface OracleOptions extends Timeouts {
   readonly fields: 'standard' | 'full';
+  /** Those that are opened. */
+  readonly tunnels: readonly TunnelName[];
 }
 
 /** What `weir read` does unless told otherwise. */
@@ -67,15 +77,17 @@ export const DEFAULTS: OracleOptions = {
   activeMilliseconds: 5000,
   idleMilliseconds: 15_000,
   fields: 'standard',
+  tunnels: [],
 };
 
 /** Reads the files one after the other, on one clock. */
 export function expectationOf(paths: readonly string[], options: Partial<OracleOptions> = {}): Expectation {
-  const { fields, ...timeouts } = { ...DEFAULTS, ...options };
+  const { fields, tunnels, ...timeouts } = { ...DEFAULTS, ...options };
   const packets: TimedPacket[] = [];
   const ignored = new Map<Reason, number>();
+  const opened = new Map<string, number>();
   for (const frame of paths.flatMap((path) => readFrames(readFileSync(path)))) {
-    const packet = readPacket(frame);
+    const packet = readInnermost(frame, tunnels, opened);
     if (typeof packet === 'string') {
       ignored.set(packet, (ignored.get(packet) ?? 0) + 1);
       continue;
@@ -83,8 +95,12 @@ export function expectationOf(paths: readonly string[], options: Partial<OracleO
     const milliseconds = Number(frame.nanoseconds / 1_000_000n);
     packets.push({ packet, milliseconds, ingressInterface: frame.ingressInterface });
   }
-  const records = meter(packets, timeouts).map(fields === 'full' ? fullFields : standardFields);
-  return { records, packets, ignored };
+  const joined = joinFragments(packets);
+  const records = meter(joined.packets, timeouts).map((record) => ({
+    ...(fields === 'full' ? fullFields(record) : standardFields(record)),
+    ...tunnelFields(record, tunnels),
+  }));
+  return { records, packets, ignored, fragments: joined.counts, opened };
 }
 
 function standardFields({ packets, flowEndReason }: MeteredRecord): OracleRecord {
@@ -111,6 +127,19 @@ function standardFields({ packets, flowEndReason }: MeteredRecord): OracleRecord
     octetDeltaCount: packets.reduce((sum, { packet }) => sum + packet.octets, 0),
     flowStartMilliseconds: Math.min(...times),
     flowEndMilliseconds: Math.max(...times),
+  };
+}
+
+/** As `--json` prints them: what does not fit 53 bits as text. */
+function tunnelFields({ packets }: MeteredRecord, tunnels: readonly TunnelName[]): Partial<OracleRecord> {
+  const { segment, greKey, endpoint } = packets[0]!.packet.tunnel ?? NO_TUNNEL;
+  const [name, vni = 0] = segment.split(' ');
+  const segmentId = (name === 'vxlan' ? 1n << 56n : 0n) + BigInt(vni);
+  const json = (value: bigint) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : `${value}`);
+  return {
+    ...(tunnels.includes('vxlan') || tunnels.includes('geneve') ? { layer2SegmentId: json(segmentId) } : {}),
+    ...(tunnels.includes('gre') ? { greKey } : {}),
+    ...(tunnels.includes('geneve') ? { observationPointId: json(BigInt(`0x${endpoint}`)) } : {}),
   };
 }
 

@@ -16,10 +16,17 @@ export interface Packet {
   readonly classOfService: number;
   readonly ttl: number;
   readonly octets: number;
+  /** What stands behind the last header that was read, as far as it was captured; and its octets on the wire. */
+  readonly payload: Buffer;
+  readonly payloadOctets: number;
+  /** Where tunnels are opened. */
+  readonly tunnel?: TunnelId | undefined;
   /** The 12 bits below the data offset (RFC 9293 §3.1). */
   readonly tcpFlags: number;
   readonly flowLabel: number;
   readonly isFragment: boolean;
+  /** Where the packet is a fragment. */
+  readonly fragment?: FragmentOf | undefined;
   readonly fragmentIdentification: number;
   /** Of the VLAN tags, the outermost first. */
   readonly vlans: readonly number[];
@@ -27,6 +34,25 @@ export interface Packet {
   readonly labels: readonly string[];
   /** Absent where the link has none. */
   readonly macs: Macs | undefined;
+}
+
+/** What tells networks apart: of the innermost tunnel that has it. */
+export interface TunnelId {
+  /** `vxlan 7`; without an identifier the outermost tunnel's name. */
+  readonly segment: string;
+  readonly greKey: number;
+  /** 16 hexadecimal digits. */
+  readonly endpoint: string;
+}
+
+/** Of which datagram a fragment is, and which octets of it. */
+export interface FragmentOf {
+  /** RFC 791: the protocol identifies the datagram, too; RFC 8200: it does not. */
+  readonly datagram: string;
+  readonly offset: number;
+  readonly octets: number;
+  readonly hasMore: boolean;
+  readonly isTiny: boolean;
 }
 
 const ICMP = 1;
@@ -54,7 +80,8 @@ export function readPacket(frame: CapturedFrame): Packet | Reason {
   if (promised !== 4 && promised !== 6) return 'bad_ip_version';
   if (captured.length < (promised === 4 ? 20 : 40)) return 'truncated_ip_header';
   if (version !== promised) return 'bad_ip_version';
-  const ip = version === 4 ? readIpv4(captured, room) : readIpv6(captured, room);
+  const isCut = frame.isCut === true;
+  const ip = version === 4 ? readIpv4(captured, room, isCut) : readIpv6(captured, room, isCut);
   if (typeof ip === 'string') return ip;
   const { vlans, labels, macs } = link;
   return { ...ip, vlans, labels, macs };
@@ -63,14 +90,14 @@ export function readPacket(frame: CapturedFrame): Packet | Reason {
 type IpPacket = Omit<Packet, 'vlans' | 'labels' | 'macs'>;
 
 /** At least 20 octets (RFC 791 §3.1). Options may be cut by the capture: then there is no transport header to read. */
-function readIpv4(captured: Buffer, room: number): IpPacket | Reason {
+function readIpv4(captured: Buffer, room: number, isCut: boolean): IpPacket | Reason {
   const headerLength = (captured.readUInt8(0) & 0x0f) * 4;
   const totalLength = captured.readUInt16BE(2);
   if (headerLength < 20) return 'bad_ip_header_length';
   if (totalLength === 0 && room <= LARGEST_16_BITS) return 'bad_ip_length';
   const octets = totalLength === 0 ? room : totalLength;
   if (headerLength > octets) return 'bad_ip_header_length';
-  if (octets > room) return 'bad_ip_length';
+  if (octets > room && !isCut) return 'bad_ip_length';
 
   const packet = captured.subarray(0, octets);
   const isLaterFragment = (captured.readUInt16BE(6) & 0x1fff) !== 0;
@@ -89,19 +116,45 @@ function readIpv4(captured: Buffer, room: number): IpPacket | Reason {
     classOfService: captured.readUInt8(1),
     ttl: captured.readUInt8(8),
     octets,
+    payload: packet.subarray(at),
+    payloadOctets: octets - at,
     flowLabel: 0,
     isFragment: (captured.readUInt16BE(6) & 0x3fff) !== 0, // offset or MF
+    fragment: fragmentOf(
+      `${captured.readUInt8(9)} ${captured.readUInt16BE(4)}`,
+      (captured.readUInt16BE(6) & 0x1fff) * 8,
+      (captured.readUInt16BE(6) & 0x2000) !== 0,
+      octets - headerLength,
+      protocol,
+      octets - at,
+    ),
     fragmentIdentification: captured.readUInt16BE(4),
   };
 }
 
 const NOTHING = Buffer.alloc(0);
 
+/** @param transportOctets of the packet behind its last header, captured or not */
+function fragmentOf(
+  datagram: string,
+  offset: number,
+  hasMore: boolean,
+  octets: number,
+  protocol: number,
+  transportOctets: number,
+): FragmentOf | undefined {
+  if (offset === 0 && !hasMore) return undefined;
+  let isTiny = offset === 8 && protocol === TCP; // RFC 1858 §3.2.2
+  if (offset === 0 && protocol === TCP) isTiny = transportOctets < 16; // RFC 1858 §3.2.1
+  if (offset === 0 && [ICMP, ICMPV6, 17, 33, 132, 136].includes(protocol)) isTiny = transportOctets < 8;
+  return { datagram, offset, octets, hasMore, isTiny };
+}
+
 /** At least 40 octets (RFC 8200 §3, §4). */
-function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
+function readIpv6(captured: Buffer, room: number, isCut: boolean): IpPacket | Reason {
   const payloadLength = captured.readUInt16BE(4);
   const octets = 40 + (payloadLength === 0 ? longPayload(captured, room) : payloadLength);
-  if (!(octets <= room)) return 'bad_ip_length';
+  if (Number.isNaN(octets) || (octets > room && !isCut)) return 'bad_ip_length';
 
   const packet = captured.subarray(0, octets);
   let protocol = captured.readUInt8(6);
@@ -109,6 +162,7 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
   let fragmentIdentification = 0;
   let isFragment = false;
   let isLaterFragment = false;
+  let header: { at: number; offset: number; hasMore: boolean } | undefined;
   // A header that the capture cuts still names the next one, if that and the length are there.
   while (IPV6_EXTENSIONS.includes(protocol) && !isLaterFragment && packet.length >= at + 2) {
     let length = (packet.readUInt8(at + 1) + 1) * 8;
@@ -119,6 +173,11 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
       isFragment = (packet.readUInt16BE(at + 2) & 0xfff9) !== 0; // offset or M; else atomic (RFC 6946)
       isLaterFragment = packet.readUInt16BE(at + 2) >> 3 !== 0;
       fragmentIdentification = packet.readUInt32BE(at + 4);
+      header = {
+        at,
+        offset: packet.readUInt16BE(at + 2) & 0xfff8,
+        hasMore: packet.readUInt8(at + 3) % 2 === 1,
+      };
     }
     protocol = packet.readUInt8(at);
     at += length;
@@ -132,8 +191,20 @@ function readIpv6(captured: Buffer, room: number): IpPacket | Reason {
     classOfService: (captured.readUInt16BE(0) >> 4) & 0xff,
     ttl: captured.readUInt8(7),
     octets,
+    payload: packet.subarray(at),
+    payloadOctets: octets - at,
     flowLabel: captured.readUInt32BE(0) & 0xfffff,
     isFragment,
+    fragment:
+      header &&
+      fragmentOf(
+        `${fragmentIdentification}`,
+        header.offset,
+        header.hasMore,
+        octets - header.at - 8,
+        protocol,
+        octets - at,
+      ),
     fragmentIdentification,
   };
 }

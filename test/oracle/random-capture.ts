@@ -8,13 +8,14 @@ import { PcapngWriter, PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { Random } from '../fuzz/random.ts';
 import type { Timeouts } from './flows.ts';
 import {
+  damaged,
   LINK_TYPES,
   type RandomFrame,
   randomConversation,
-  randomFrame,
   randomOtherFrame,
   TCP,
 } from './random-frames.ts';
+import { randomPath, tunnelledFrame } from './random-tunnels.ts';
 
 export interface RandomCaptureOptions extends Timeouts {
   readonly seed: number;
@@ -22,6 +23,8 @@ export interface RandomCaptureOptions extends Timeouts {
   readonly format: 'pcap' | 'pcapng';
   readonly linkType?: number;
   readonly conversations?: number;
+  /** Most packets come in tunnels. */
+  readonly tunnels?: readonly string[] | undefined;
   /** Unix milliseconds of the first packets. */
   readonly startMilliseconds?: number;
 }
@@ -51,10 +54,14 @@ export function randomCapture(options: RandomCaptureOptions): Uint8Array {
   const timed: Timed[] = [];
   for (let i = 0; i < (options.conversations ?? 150); i++) {
     const interfaceNumber = random.below(linkTypes.length);
-    const conversation = randomConversation(random, linkTypes[interfaceNumber]!);
+    const linkType = linkTypes[interfaceNumber]!;
+    const hasTunnels = (options.tunnels ?? []).length > 0;
+    const path = hasTunnels
+      ? randomPath(random, linkType)
+      : { inner: randomConversation(random, linkType), around: [] };
     for (const milliseconds of randomTimes(random, options)) {
-      const tcpFlags = conversation.protocol === TCP ? random.pick(TCP_FLAGS) : 0;
-      const frame = randomFrame(random, conversation, tcpFlags);
+      const tcpFlags = path.inner.protocol === TCP ? random.pick(TCP_FLAGS) : 0;
+      const frame = damaged(random, tunnelledFrame(random, path, tcpFlags));
       timed.push({ ...frame, nanoseconds: nanoseconds(random, start + milliseconds), interfaceNumber });
     }
   }

@@ -17,6 +17,8 @@ export interface Conversation {
   /** For ICMP and ICMPv6: type · 256 + code. */
   readonly destinationPort: number;
   readonly dscp: number;
+  /** One packet in so many is a fragment. */
+  readonly oneFragmentIn?: number;
   /** Next header values of the IPv6 extension headers. */
   readonly extensions: readonly number[];
 }
@@ -94,13 +96,28 @@ export interface RandomFrame {
 
 /** A packet of the conversation. `tcpFlags`: 12 bits. Its ECN, TTL, payload, fragmentation and damage are random. */
 export function randomFrame(random: Random, conversation: Conversation, tcpFlags: number): RandomFrame {
+  return damaged(random, wholeFrame(random, conversation, tcpFlags));
+}
+
+/** Without padding and damage. */
+export function wholeFrame(random: Random, conversation: Conversation, tcpFlags: number): number[] {
   const payload = random.octets(random.pick([0, 0, 1, 6, 30, 600]));
   const transport = [...transportHeader(random, conversation, tcpFlags), ...payload];
+  return frameAround(random, conversation, transport);
+}
+
+/** Link and IP header around what IP carries. */
+export function frameAround(random: Random, conversation: Conversation, transport: number[]): number[] {
   const ip =
     conversation.ipVersion === 4
       ? ipv4(random, conversation, transport)
       : ipv6(random, conversation, transport);
-  const frame = Uint8Array.from([...linkHeader(random, conversation), ...ip]);
+  return [...linkHeader(random, conversation), ...ip];
+}
+
+/** As it comes: padded, and now and then cut or with an octet that is wrong. */
+export function damaged(random: Random, octets: readonly number[]): RandomFrame {
+  const frame = Uint8Array.from(octets);
   // Ethernet fills short frames up; what the length on the wire says of them counts for nothing.
   const padded = random.oneIn(3) ? Math.max(60, frame.length) : frame.length;
   const whole = new Uint8Array(padded);
@@ -126,14 +143,12 @@ function transportHeader(random: Random, conversation: Conversation, tcpFlags: n
   return [...ports, ...random.octets(8)];
 }
 
-function ipv4(
-  random: Random,
-  { source, destination, protocol, dscp }: Conversation,
-  transport: number[],
-): number[] {
+function ipv4(random: Random, conversation: Conversation, transport: number[]): number[] {
+  const { source, destination, protocol, dscp } = conversation;
   const options = random.oneIn(10) ? random.octets(4 * random.below(11)) : [];
-  const fragment = random.oneIn(12)
-    ? random.pick([0x2000, 0x2001, 0x00b9, 0x1fff])
+  const isFragment = random.oneIn(conversation.oneFragmentIn ?? 3);
+  const fragment = isFragment
+    ? random.pick([0x2000, 0x2000, 0x2000, 0x2001, 0x0001, 0x2004, 0x0005, 0x004b, 0x1fff])
     : random.pick([0, 0x4000, 0x8000]);
   const isBehindAh = random.oneIn(30) && fragment < 0x1000;
   const payload = isBehindAh ? [protocol, 4, ...random.octets(22), ...transport] : transport;
@@ -141,7 +156,7 @@ function ipv4(
     0x45 + options.length / 4,
     (dscp << 2) | random.below(4),
     ...u16(20 + options.length + payload.length),
-    ...random.octets(2),
+    ...u16(isFragment ? random.below(2) : random.below(0x10000)),
     ...u16(fragment),
     random.pick([1, 63, 64, 255]),
     isBehindAh ? 51 : protocol,
@@ -157,13 +172,13 @@ function ipv6(random: Random, conversation: Conversation, transport: number[]): 
   const { source, destination, dscp, extensions } = conversation;
   let payload = transport;
   let next = conversation.protocol;
-  if (random.oneIn(10)) {
-    const offset = random.pick([0, 0, 1, 185, 8191]);
+  if (random.oneIn(conversation.oneFragmentIn ?? 3)) {
+    const offset = random.pick([0, 0, 1, 4, 5, 75, 185, 8191]);
     payload = [
       next,
       random.below(256),
       ...u16((offset << 3) | random.below(8)),
-      ...random.octets(4),
+      ...u32(random.below(2)),
       ...payload,
     ];
     next = 44;

@@ -161,7 +161,8 @@ function ipv4(packet: Piece, about: About, fields: Fields): void {
   const notFirst = flagsAndOffset % 8192 > 0 ? 2 : 0;
   fields.ipClassOfService = header[1]!;
   fields.fragmentIdentification = number(header.slice(4, 6));
-  fields.fragment = moreFragments + notFirst;
+  const secondOfTcp = flagsAndOffset % 8192 === 1 && header[9] === 6 ? 4 : 0;
+  fields.fragment = moreFragments + notFirst + secondOfTcp;
   fields.ipTTL = header[8]!;
   fields.protocolIdentifier = header[9]!;
   fields.addresses = addressText(4, Uint8Array.from(header.slice(12, 20)));
@@ -169,7 +170,7 @@ function ipv4(packet: Piece, about: About, fields: Fields): void {
   if (notFirst) return;
 
   const payload = packet.captured.slice(0, total).slice(headerOctets);
-  upperLayers(payload, headerOctets, 0, new Set([51]), about, fields);
+  upperLayers(payload, headerOctets, 0, new Set([51]), about, fields, total - headerOctets);
 }
 
 function ipv6(packet: Piece, about: About, fields: Fields): void {
@@ -197,7 +198,8 @@ function ipv6(packet: Piece, about: About, fields: Fields): void {
   fields.ipOctets = total;
 
   const extensions = new Set([0, 43, 44, 51, 60, 135, 139, 140, 253, 254]);
-  upperLayers(packet.captured.slice(0, total).slice(40), 40, onlyJumbo ? 8 : 0, extensions, about, fields);
+  const payload = packet.captured.slice(0, total).slice(40);
+  upperLayers(payload, 40, onlyJumbo ? 8 : 0, extensions, about, fields, total - 40);
 }
 
 function jumboLength(hopByHop: readonly number[]): number | undefined {
@@ -218,7 +220,8 @@ function jumboLength(hopByHop: readonly number[]): number | undefined {
 
 /**
  * Passes the extension headers, then reads the transport header.
- * `passed`: octets of the IP packet in front of `payload`; `added`: those that no segment had on the wire.
+ * `passed`: octets of the IP packet in front of `payload`; `added`: those that no segment had on the wire;
+ * `onWire`: octets of the payload, captured or not.
  */
 function upperLayers(
   payload: readonly number[],
@@ -227,6 +230,7 @@ function upperLayers(
   extensions: ReadonlySet<number>,
   about: About,
   fields: Fields,
+  onWire: number,
 ): void {
   const protocol = fields.protocolIdentifier;
   if (extensions.has(protocol)) {
@@ -236,17 +240,21 @@ function upperLayers(
       fields.protocolIdentifier = payload[0]!;
       if (protocol === 44) {
         const notFirst = number(payload.slice(2, 4)) >= 8 ? 2 : 0;
-        fields.fragment = (payload[3]! % 2) + notFirst;
+        const secondOfTcp = Math.floor(number(payload.slice(2, 4)) / 8) === 1 && payload[0] === 6 ? 4 : 0;
+        fields.fragment = (payload[3]! % 2) + notFirst + secondOfTcp;
         fields.fragmentIdentification = number(payload.slice(4, 8));
         if (notFirst) return;
       }
-      upperLayers(payload.slice(octets), passed + octets, added, extensions, about, fields);
+      const left = onWire - octets;
+      upperLayers(payload.slice(octets), passed + octets, added, extensions, about, fields, left);
       return;
     }
     unmerge(passed, 0, passed > 40 ? added : 0, about, fields);
     return;
   }
 
+  const least = protocol === 6 ? 16 : [17, 33, 132, 136, 1, 58].includes(protocol) ? 8 : 0;
+  if (fields.fragment > 0 && least > 0 && onWire < least) fields.fragment += 4;
   let headerOctets = 0;
   if ([6, 17, 136, 132, 33].includes(protocol) && payload.length >= 4) {
     fields.sourceTransportPort = number(payload.slice(0, 2));

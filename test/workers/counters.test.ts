@@ -10,6 +10,7 @@ import {
   type CountedLine,
   CountersLayout,
   completeBeforeStart,
+  FRAGMENT_COUNTS,
   SharedCounters,
 } from '../../src/workers/counters.ts';
 
@@ -29,6 +30,12 @@ function line() {
     maxFlows: 50,
     records: new Float64Array(6).map(next),
     tables: [table(), table()],
+    fragments: {
+      counters: Object.fromEntries(FRAGMENT_COUNTS.map((count) => [count, next()])),
+      datagrams: next(),
+      waitingPackets: next(),
+      waitingOctets: next(),
+    },
     ignoredPackets: IGNORED_REASONS.map(next),
     ignoredOctets: IGNORED_REASONS.map(next),
   };
@@ -83,6 +90,8 @@ test('what a worker publishes is what the main thread reads', async (t) => {
   t.equal(read('ignoredOctets.own_export'), meter.ignoredOctets[IGNORED_REASONS.indexOf('own_export')]);
   t.equal(read('ended.idle_timeout'), meter.tables[0]!.ended[1]! + meter.tables[1]!.ended[1]!);
   t.equal(read('records.lack_of_resources'), meter.records[5]);
+  const { tiny } = meter.fragments.counters;
+  t.equal(read('fragments.tiny'), tiny);
   t.equal(read('capture.0.capturing'), 1);
   t.equal(read('capture.0.frames'), counted.sources[0]!.counters.frames);
   t.equal(read('collector.0.state.sending'), 1);
@@ -117,6 +126,7 @@ test('a dead worker: all that it held is lost, under one reason', async (t) => {
     'maxFlows',
     'inTablePackets',
     'inTableOctets',
+    'fragmentsWaitingPackets',
     'eventLoopLagSeconds',
     'capture.0.capturing',
     'collector.0.state.sending',
