@@ -26,9 +26,11 @@ const APPLIED: readonly Property[] = [
 /** The collectors of a run, by their configuration. */
 export type Collectors = Map<string, CollectorOutlet>;
 
-/** Two collectors are the same if nothing that either was told differs. */
+/** Two collectors are the same if nothing that means something to their transport differs. */
 export function collectorKey(collector: CollectorConfig): string {
-  return JSON.stringify(collector);
+  if (collector.transport === 'udp') return JSON.stringify(collector);
+  const { mtu: _mtu, templateRefreshSeconds: _seconds, ...told } = collector;
+  return JSON.stringify(told);
 }
 
 export interface ReloaderOptions {
@@ -78,6 +80,9 @@ export class Reloader {
     this.#follow(gone, fresh);
     this.counters.applied++;
     warnOfLonelyGroups(next.collectors, log);
+    if (collectors.size === 0 && gone.length > 0) {
+      log.warn('the last collector was taken away: records go nowhere until a reload brings one');
+    }
     log.info('the configuration was read again', {
       collectorsAdded: fresh.map(([, { name }]) => name),
       collectorsRemoved: gone.map(([, { name }]) => name),

@@ -6,7 +6,7 @@ import type { PacketSource } from '../capture/packet-source.ts';
 import type { EffectiveConfig, Loaded } from '../config/load.ts';
 import { KernelRoutes } from '../host/kernel-routes.ts';
 import { type Outlet, Probe } from '../probe.ts';
-import { readRights } from '../system/rights.ts';
+import { ownRights } from '../system/rights.ts';
 import type { CommandContext } from './context.ts';
 import { liveDecapsulation } from './decapsulation.ts';
 import { EXIT_FAILED, EXIT_OK, UserError } from './errors.ts';
@@ -37,7 +37,7 @@ export async function run(
   load?: (() => Loaded) | undefined,
 ): Promise<number> {
   const { log, signal } = context;
-  reportRights(readRights(), log);
+  reportRights(ownRights(), log);
   const filterOpens = config.filter !== undefined && opensInterface(config.filter);
   keepRightsFromChildren(filterOpens, log);
   const sources = await liveSources(config, log);
@@ -99,10 +99,15 @@ export async function run(
     await metrics?.stop();
     await routes?.stop();
     await probe.stop(0);
-    state?.end();
+    state?.undo();
     throw new UserError(error instanceof Error ? error.message : String(error));
   }
-  if (load !== undefined) context.onReload?.(() => reloader.reload());
+  let isEnding = false;
+  if (load !== undefined) {
+    context.onReload?.(() => {
+      if (!isEnding) reloader.reload();
+    });
+  }
   log.info('capturing', {
     interfaces: config.interfaces,
     direction: config.direction,
@@ -118,6 +123,7 @@ export async function run(
   });
   await Promise.race([asked, probe.finished]);
 
+  isEnding = true;
   await Promise.all([probe.stop(STOP_WITHIN_MILLISECONDS), routes?.stop()]);
   decapsulation.stop();
   log.repaint(undefined);

@@ -28,7 +28,7 @@ export const LAST_TICK = 10;
 /** Where the Flow Key begins. */
 export const KEY = 11;
 
-/** Words of a Flow Key: ports, protocol · DSCP · VLAN, ingressInterface, then the addresses; as in packet-view.ts. */
+/** Words of a Flow Key: ports, protocol · DSCP · VLAN, ingressInterface, then the addresses; as in packet-layout.ts. */
 export const KEY_WORDS_IPV4 = 5;
 export const KEY_WORDS_IPV6 = 11;
 
