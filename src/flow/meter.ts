@@ -33,6 +33,7 @@ import { FlowTable } from './flow-table.ts';
 import { Fragments, LIFETIME_MILLISECONDS, MOST_WAITING } from './fragments.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 import type { RouteLookup } from './route.ts';
+import { Sampler, type Sampling } from './sampler.ts';
 import { GRANULE_SHIFT } from './timer-wheel.ts';
 
 export interface MeterOptions {
@@ -55,6 +56,8 @@ export interface MeterOptions {
   readonly decapsulator?: Decapsulator | undefined;
   /** True for Weir's own export, which is not metered (only asked where egress is captured). */
   readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
+  /** Undefined: every packet is metered. */
+  readonly sampling?: Sampling | undefined;
 }
 
 /** How long an entry absorbs stragglers after FIN or RST, so that the record is at a collector within 1 s. */
@@ -69,6 +72,7 @@ const BATCH = 32;
 const ALONE = BATCH * PACKET_WORDS;
 
 const OWN_EXPORT = IGNORED_REASONS.indexOf('own_export');
+const NOT_SAMPLED = IGNORED_REASONS.indexOf('not_sampled');
 const UNKNOWN_LINK_TYPE = IGNORED_REASONS.indexOf('unknown_link_type');
 
 export class Meter implements FrameReceiver {
@@ -109,6 +113,7 @@ export class Meter implements FrameReceiver {
   readonly #byPacketTime: boolean;
   readonly #monotonic: () => number;
   readonly #isOwnExport: ((view: PacketView) => boolean) | undefined;
+  readonly #sampler: Sampler | undefined;
   #congested: (() => Promise<void> | undefined) | undefined;
   /** Now, on the metering clock. */
   #tick = 0;
@@ -128,6 +133,7 @@ export class Meter implements FrameReceiver {
     this.#monotonic = options.monotonicMilliseconds;
     this.#isOwnExport = options.isOwnExport;
     this.decapsulator = options.decapsulator;
+    this.#sampler = options.sampling && new Sampler(options.sampling, options.seed);
     const table = (ipVersion: 4 | 6): FlowTable =>
       new FlowTable({
         packets: this.#view,
@@ -192,6 +198,11 @@ export class Meter implements FrameReceiver {
     }
     if (this.#isOwnExport?.(view) === true) {
       this.#ignore(OWN_EXPORT, view.packets, view.ipOctets);
+      return;
+    }
+    // Behind the decoder, so that the octets of what is passed over are known; before any work on a flow.
+    if (this.#sampler !== undefined && !this.#sampler.take()) {
+      this.#ignore(NOT_SAMPLED, view.packets, view.ipOctets);
       return;
     }
     view.floats[(view.base + MILLISECONDS) >> 1] =
