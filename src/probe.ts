@@ -58,7 +58,13 @@ export interface Outlet
 export interface ProbeOptions
   extends Pick<
     MeterOptions,
-    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed' | 'sampling' | 'decapsulator'
+    | 'activeTimeoutMilliseconds'
+    | 'idleTimeoutMilliseconds'
+    | 'maxFlows'
+    | 'fields'
+    | 'seed'
+    | 'sampling'
+    | 'decapsulator'
   > {
   readonly sources: readonly PacketSource[];
   readonly live: boolean;

@@ -14,8 +14,8 @@ import {
   PACKET_DELTA_COUNT,
   TUNNEL_FIELDS,
 } from '../flow/flow-record.ts';
-import type { GroupMember } from './balance.ts';
 import type { Sampling } from '../flow/sampler.ts';
+import type { GroupMember } from './balance.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
 import {

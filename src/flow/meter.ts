@@ -18,6 +18,7 @@ import {
   PACKET_HASH,
   PACKET_WORDS,
   PACKETS,
+  TCP_PAYLOAD,
   TTL,
 } from '../packet/packet-layout.ts';
 import { IGNORED_REASONS, PacketView } from '../packet/packet-view.ts';
@@ -96,7 +97,7 @@ export class Meter implements FrameReceiver {
   readonly tables: readonly [ipv4: FlowTable, ipv6: FlowTable];
   readonly #receiver: RecordReceiver;
   readonly #seed: HashSeed;
-  readonly #withMacAddresses: boolean;
+  readonly #full: boolean;
   /** The packets that wait for their look-up. */
   readonly #view = new PacketView(BATCH + 1 + MOST_WAITING);
   /** A slot that may be that of each one's flow, or -1. */
@@ -127,7 +128,8 @@ export class Meter implements FrameReceiver {
     }
     this.#receiver = receiver;
     this.#seed = options.seed;
-    this.#withMacAddresses = options.fields === 'full';
+    this.#full = options.fields === 'full';
+    this.#view.withTcp = this.#full;
     this.maxFlows = options.maxFlows;
     this.#byPacketTime = options.clock === 'packet';
     this.#monotonic = options.monotonicMilliseconds;
@@ -207,7 +209,11 @@ export class Meter implements FrameReceiver {
     }
     view.floats[(view.base + MILLISECONDS) >> 1] =
       frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
-    if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
+    if (this.#full) {
+      copyMacAddresses(frame.view, view);
+      const microseconds = ((frame.nanoseconds / 1000) | 0) % 1000;
+      view.words[view.base + TCP_PAYLOAD] = view.words[view.base + TCP_PAYLOAD]! | (microseconds << 22);
+    }
     if ((view.words[view.base + TTL]! & FRAGMENT_BITS) !== 0 || this.#isAlone) {
       this.#countAlone(view.base);
       return;

@@ -42,6 +42,8 @@ export class PacketView {
   readonly words: Int32Array;
   /** The same memory, for {@link MILLISECONDS}: index = word / 2. */
   readonly floats: Float64Array;
+  /** The decoder also reads what only TCP's analysis needs. */
+  withTcp = false;
   /** First word of the packet. */
   base = 0;
 
