@@ -26,7 +26,7 @@ import {
 } from '../packet/packet-layout.ts';
 import type { PacketView } from '../packet/packet-view.ts';
 import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
-import { beginExtension, updateExtension } from './extension.ts';
+import { beginExtension, openExtension, updateExtension } from './extension.ts';
 import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
 import {
   FLAGS,
@@ -205,7 +205,10 @@ export class FlowTable {
     const flags = words[base + FLAGS]!;
     if ((flags & OPEN) === 0) {
       this.#open(slot, base, packet, tick);
-      if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
+      if (this.#extension !== 0) {
+        openExtension(words, base + this.#extension);
+        updateExtension(words, base + this.#extension, packets, this.#packetTimes, packet);
+      }
     } else this.#addTo(base, packet);
     if ((flags & RESET) === 0) words[base + LAST_TICK] = tick;
     if ((control & (FIN | RST)) !== 0) this.#end(slot, base, tick, control);
@@ -227,7 +230,8 @@ export class FlowTable {
       floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
     }
     words[base + FLAGS] = words[base + FLAGS]! | (packets[packet + CONTROL]! & 0xffff);
-    if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
+    if (this.#extension !== 0)
+      updateExtension(words, base + this.#extension, packets, this.#packetTimes, packet);
   }
 
   /**
