@@ -58,7 +58,13 @@ export interface Outlet
 export interface ProbeOptions
   extends Pick<
     MeterOptions,
-    'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed' | 'decapsulator'
+    | 'activeTimeoutMilliseconds'
+    | 'idleTimeoutMilliseconds'
+    | 'maxFlows'
+    | 'fields'
+    | 'seed'
+    | 'sampling'
+    | 'decapsulator'
   > {
   readonly sources: readonly PacketSource[];
   readonly live: boolean;
@@ -233,13 +239,14 @@ export class Probe {
   }
 
   #makeExporter(outlet: Outlet): Exporter {
-    const { live, fields, clocks, sources, onNotice } = this.#options;
+    const { live, fields, sampling, clocks, sources, onNotice } = this.#options;
     const { meter } = this;
     const fileClock = () => meter.greatestPacketMilliseconds;
     return new Exporter(
       {
         ...outlet,
         fields,
+        sampling,
         layouts: [meter.tables[0].layout, meter.tables[1].layout],
         before: {
           records: meter.records.reduce((sum, n) => sum + n, 0),

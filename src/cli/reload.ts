@@ -79,6 +79,9 @@ export class Reloader<C extends { readonly name: string }> {
     }
     this.counters.applied++;
     warnOfLonelyGroups(next.collectors, log);
+    if (current.size === 0 && gone.length > 0) {
+      log.warn('the last collector was taken away: records go nowhere until a reload brings one');
+    }
     log.info('the configuration was read again', {
       collectorsAdded: fresh.map(([, { name }]) => name),
       collectorsRemoved: gone.map(([, { name }]) => name),

@@ -3,8 +3,8 @@ import {
   CAP_NET_RAW,
   excessRights,
   letChildrenInherit,
+  ownRights,
   type Rights,
-  readRights,
   START_UNPRIVILEGED,
 } from '../system/rights.ts';
 import type { Logger } from './logger.ts';
@@ -30,13 +30,17 @@ export function reportRights(rights: Rights | undefined, log: Logger): void {
  */
 export function keepRightsFromChildren(mayCapture: boolean, log: Logger): void {
   const capabilities = mayCapture ? CAP_NET_RAW : 'none';
-  const { ambient = [], isRoot = false } = readRights() ?? {};
+  const { ambient = [], isRoot = false } = ownRights() ?? {};
   const failure = letChildrenInherit({ capabilities, bound: true });
   if (failure === undefined || (!isRoot && ambient.length === 0)) return;
-  log.warn(
-    failure === 'not_built'
-      ? 'the addon that takes them away is not built: the programs that Weir starts inherit its rights'
-      : 'without CAP_SETPCAP root cannot keep its rights to itself: the programs that Weir starts inherit them',
-    { hint: failure === 'not_built' ? 'npm run setup' : START_UNPRIVILEGED },
-  );
+  const why = {
+    not_built: 'the addon that takes them away is not built',
+    not_loaded: 'the addon that takes them away cannot be loaded',
+    refused: 'the kernel does not let Weir take them away',
+    not_bound: 'without CAP_SETPCAP root cannot keep its rights to itself',
+  }[failure];
+  const isAddon = failure === 'not_built' || failure === 'not_loaded';
+  log.warn(`${why}: the programs that Weir starts inherit its rights`, {
+    hint: isAddon ? 'npm run setup' : START_UNPRIVILEGED,
+  });
 }

@@ -3,7 +3,7 @@
 import { opensInterface } from '../capture/filter.ts';
 import type { EffectiveConfig, Loaded } from '../config/load.ts';
 import type { Outlet } from '../probe.ts';
-import { readRights } from '../system/rights.ts';
+import { ownRights } from '../system/rights.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, UserError } from './errors.ts';
 import { FlowTableView } from './flow-table-view.ts';
@@ -36,7 +36,7 @@ export async function run(
   lineCard?: URL,
 ): Promise<number> {
   const { log, signal } = context;
-  reportRights(readRights(), log);
+  reportRights(ownRights(), log);
   const filterOpens = config.filter !== undefined && opensInterface(config.filter);
   keepRightsFromChildren(filterOpens, log);
   const filters = await compileFilters(config);
@@ -68,12 +68,17 @@ export async function run(
   } catch (error) {
     await metrics?.stop();
     await line.stop(0);
-    state?.end();
+    state?.undo();
     throw error instanceof UserError
       ? error
       : new UserError(error instanceof Error ? error.message : String(error));
   }
-  if (load !== undefined) context.onReload?.(() => line.reloader.reload());
+  let isEnding = false;
+  if (load !== undefined) {
+    context.onReload?.(() => {
+      if (!isEnding) line.reloader.reload();
+    });
+  }
   log.info('capturing', {
     interfaces: config.interfaces,
     direction: config.direction,
@@ -90,6 +95,7 @@ export async function run(
   });
   await Promise.race([asked, line.finished.catch(failed)]);
 
+  isEnding = true;
   await line.stop(STOP_WITHIN_MILLISECONDS);
   log.repaint(undefined);
   view?.stop();

@@ -37,6 +37,8 @@ const INTERVAL_MILLISECONDS = 2000;
 export class StateFile {
   readonly #options: StateFileOptions;
   #startedAt = '';
+  /** What was there before; null: nothing; undefined: this run has not begun. */
+  #before: string | null | undefined;
   #stop: () => void = () => {};
 
   constructor(options: StateFileOptions) {
@@ -49,9 +51,10 @@ export class StateFile {
    * @throws the system's error where the file can be read or written by others only
    */
   begin(): UncleanEnd | undefined {
-    const found = readState(this.#options.path);
+    const before = readState(this.#options.path);
     this.#startedAt = new Date(this.#options.clock()).toISOString();
     this.#write();
+    this.#before = before;
     const { every = everySoOften, onError } = this.#options;
     this.#stop = every(INTERVAL_MILLISECONDS, () => {
       try {
@@ -60,7 +63,22 @@ export class StateFile {
         onError(error);
       }
     });
-    return found;
+    return before === null ? undefined : { last: parseState(before) };
+  }
+
+  /** The start has failed: what the run before has left is for the next start to tell. */
+  undo(): void {
+    if (this.#before === undefined) return;
+    if (this.#before === null) {
+      this.end();
+      return;
+    }
+    this.#stop();
+    try {
+      writeFileSync(this.#options.path, this.#before);
+    } catch (error) {
+      this.#options.onError(error);
+    }
   }
 
   /** A clean end: the file goes. Idempotent. */
@@ -88,15 +106,14 @@ function everySoOften(milliseconds: number, act: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-function readState(path: string): UncleanEnd | undefined {
-  let text: string;
+/** @returns null: there is none */
+function readState(path: string): string | null {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-  return { last: parseState(text) };
 }
 
 function parseState(text: string): UncleanEnd['last'] {

@@ -120,7 +120,7 @@ function resolve(specifier: FieldSpecifier): ResolvedField | MalformedReason | u
   const { id, enterprise, length, scope } = specifier;
   const reverse = enterprise === REVERSE_ENTERPRISE;
   if (id === PADDING_OCTETS && enterprise === 0) return undefined;
-  const element = enterprise === 0 || reverse ? elementById(id) : undefined;
+  const element = elementById(id, reverse ? 0 : enterprise);
   const read = readerFor(element?.type, length);
   if (read === undefined) return 'bad_field_length';
   if (element === undefined) {

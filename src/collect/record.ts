@@ -74,12 +74,12 @@ function distinguish(fields: readonly RecordField[]): RecordField[] {
 /** The field of an element that the registry knows; one object for all Templates. */
 export function elementField(element: Element, scope: boolean): RecordField {
   const cache = scope ? scopeFields : plainFields;
-  let field = cache.get(element.id);
+  let field = cache.get(element.name);
   if (field === undefined) {
     field = recordField(element.name, scope, element.type === 'string');
-    cache.set(element.id, field);
+    cache.set(element.name, field);
   }
   return field;
 }
-const plainFields = new Map<number, RecordField>();
-const scopeFields = new Map<number, RecordField>();
+const plainFields = new Map<string, RecordField>();
+const scopeFields = new Map<string, RecordField>();

@@ -121,6 +121,19 @@ export const string: ValueType<string> = {
   format: (value) => value,
 };
 
+/** `1:N`: one of N packets; `off`, or 1:1, which reads as 1. NetFlow v5 has 14 bits for N. */
+export const samplingRate: ValueType<number> = {
+  parse(text) {
+    if (text === 'off') return 1;
+    const interval = /^1:(\d{1,5})$/.exec(text)?.[1];
+    if (interval === undefined || Number(interval) < 1 || Number(interval) > 16_383) {
+      throw new BadValue(`${quoted(text)} is neither off nor 1:N with N from 1 to 16383`);
+    }
+    return Number(interval);
+  },
+  format: (value) => (value === 1 ? 'off' : `1:${value}`),
+};
+
 /** The name of a network interface: what the kernel allows in one. Whether it exists shows at start. */
 export const interfaceName: ValueType<string> = {
   parse(text) {

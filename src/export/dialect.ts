@@ -22,10 +22,18 @@ export interface Dialect {
   writeOptionsTemplate(writer: MessageWriter, table: OptionsTable): void;
 }
 
-/** Field specifiers without enterprise numbers (RFC 7011 §3.2, RFC 3954 §5.2). */
+const ENTERPRISE_BIT = 0x8000;
+
+/** Octets that {@link writeFieldSpecifiers} writes. */
+export function fieldSpecifierOctets(fields: readonly TemplateField[]): number {
+  return fields.reduce((sum, { element }) => sum + (element.enterprise === 0 ? 4 : 8), 0);
+}
+
+/** Field specifiers (RFC 7011 §3.2, RFC 3954 §5.2); v9 has none with an enterprise number. */
 export function writeFieldSpecifiers(writer: MessageWriter, fields: readonly TemplateField[]): void {
   for (const { element, size } of fields) {
-    writer.uint16(element.id);
+    writer.uint16(element.enterprise === 0 ? element.id : element.id | ENTERPRISE_BIT);
     writer.uint16(size);
+    if (element.enterprise !== 0) writer.uint32(element.enterprise);
   }
 }

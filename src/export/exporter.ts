@@ -14,6 +14,7 @@ import {
   PACKET_DELTA_COUNT,
   TUNNEL_FIELDS,
 } from '../flow/flow-record.ts';
+import type { Sampling } from '../flow/sampler.ts';
 import type { GroupMember } from './balance.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
@@ -43,6 +44,8 @@ export interface ExporterOptions {
   /** … or after so many Messages, whichever comes first; 0: by time alone (connections: never again). */
   readonly templateRefreshMessages: number;
   readonly fields: 'standard' | 'full';
+  /** Told to the collector, so that it scales; undefined: every packet was metered. */
+  readonly sampling?: Sampling | undefined;
   /** Octets of tcpControlBits in v9 and IPFIX. */
   readonly tcpControlBitsOctets: 1 | 2;
   readonly layouts: readonly [ipv4: FlowLayout, ipv6: FlowLayout];
@@ -226,13 +229,14 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 
   #makeFormat(): Format {
-    const { protocol, observationDomain, layouts, fields, tcpControlBitsOctets, messageOctets } =
+    const { protocol, observationDomain, sampling, layouts, fields, tcpControlBitsOctets, messageOctets } =
       this.#options;
     const uptime = new UptimeClock(this.#options.bootMilliseconds);
     if (protocol === 'netflow5') {
       return new Netflow5(
         {
           observationDomain,
+          sampling,
           uptime,
           onWideInterface: (index) => {
             this.wideInterfaceRecords++;
@@ -261,7 +265,7 @@ export class Exporter implements GroupMember, Session<Message> {
     const templates = [template(4, layouts[0]), template(6, layouts[1])] as const;
     const dialect =
       protocol === 'ipfix' ? ipfixDialect(observationDomain) : netflow9Dialect(observationDomain, uptime);
-    const options = optionsTables(protocol, observationDomain, taken);
+    const options = optionsTables(protocol, observationDomain, sampling, taken);
     return new TemplateFormat(dialect, templates, options, () => this.#controlData(), messageOctets);
   }
 

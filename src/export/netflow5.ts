@@ -7,6 +7,7 @@
  */
 
 import type { FlowLayout, FlowRecord } from '../flow/flow-record.ts';
+import type { Sampling } from '../flow/sampler.ts';
 import { Appended, type Format } from './format.ts';
 import type { Message } from './message.ts';
 import { MessageWriter } from './message-writer.ts';
@@ -21,6 +22,7 @@ const HEADER = {
   sequence: 16,
   engineType: 20,
   engineId: 21,
+  sampling: 22,
   length: 24,
 };
 const RECORD = {
@@ -48,6 +50,7 @@ const MOST_COUNT = 0xffffffff;
 export interface Netflow5Options {
   /** The low 16 bits become engine type (high octet) and engine ID (low octet). */
   readonly observationDomain: number;
+  readonly sampling: Sampling | undefined;
   readonly uptime: UptimeClock;
   /** Called for each record of which an interface does not fit 16 bits and is sent as 0. */
   readonly onWideInterface: (interfaceIndex: number) => void;
@@ -58,6 +61,8 @@ export class Netflow5 implements Format {
   readonly writer: MessageWriter;
   readonly #options: Netflow5Options;
   readonly #uptime = new UptimeFields(MOST_RECORDS);
+  /** Mode (2 bits: 1 every Nth packet, 2 one of N at random; 0 none) | interval (14 bits). */
+  readonly #sampling: number;
   #records = 0;
   #sequence = 0;
   #layout: FlowLayout | undefined;
@@ -79,6 +84,9 @@ export class Netflow5 implements Format {
   /** @param capacity octets of a datagram */
   constructor(options: Netflow5Options, capacity: number) {
     this.#options = options;
+    const { sampling } = options;
+    this.#sampling =
+      sampling === undefined ? 0 : ((sampling.mode === 'count' ? 1 : 2) << 14) | sampling.interval;
     this.writer = new MessageWriter(capacity);
     this.begin();
   }
@@ -165,7 +173,7 @@ export class Netflow5 implements Format {
     view.setUint32(HEADER.nanoseconds, (now % 1000) * 1e6);
     view.setUint8(HEADER.engineType, (this.#options.observationDomain >> 8) & 0xff);
     view.setUint8(HEADER.engineId, this.#options.observationDomain & 0xff);
-    view.setUint16(HEADER.length - 2, 0); // no sampling
+    view.setUint16(HEADER.sampling, this.#sampling);
     this.#uptime.patch(view, boot);
   }
 

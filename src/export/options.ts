@@ -1,8 +1,9 @@
 /**
- * Options data: the names of interfaces, and the statistics of the Metering and Exporting Processes
+ * Options data: how packets are sampled, the names of interfaces, and the statistics of the Metering and Exporting Processes
  * (RFC 7011 §4.1–4.3; RFC 3954 §6.1), so that a collector can tell loss from silence.
  */
 
+import type { Sampling } from '../flow/sampler.ts';
 import { elementByName } from './elements.ts';
 import type { ControlData } from './format.ts';
 import { MessageWriter } from './message-writer.ts';
@@ -22,11 +23,14 @@ export interface OptionsTable {
 const encoder = new TextEncoder();
 /** Octets of an interface name in v9, which has no variable length: IFNAMSIZ. */
 const NETFLOW9_NAME_OCTETS = 16;
+/** There is one Selector, and it is this. */
+const SELECTOR_ID = 1;
 
 /** @param taken IDs of the exporter's other templates; those made here are added */
 export function optionsTables(
   dialect: 'netflow9' | 'ipfix',
   domain: number,
+  sampling: Sampling | undefined,
   taken: Set<number>,
 ): OptionsTable[] {
   const table = (
@@ -66,7 +70,37 @@ export function optionsTables(
       }),
     );
 
+  /**
+   * How to scale what the records say. Collectors read samplingInterval and samplingAlgorithm (1 systematic, 2 random;
+   * RFC 3954 §8); IPFIX describes the Selector beside them (RFC 5477 §8.2, RFC 5476 §6.5.2).
+   */
+  const samplingTables = ({ interval, mode }: Sampling): OptionsTable[] => {
+    const count = mode === 'count';
+    const netflow = table(['observationDomainId', 'samplingInterval', 'samplingAlgorithm'], 1, (_data, row) =>
+      row((writer) => {
+        writer.uint32(domain);
+        writer.uint32(interval);
+        writer.uint8(count ? 1 : 2);
+      }),
+    );
+    if (dialect === 'netflow9') return [netflow];
+    // Systematic count-based (1): one packet, then N − 1 are passed over. Random n-out-of-N (3): one of N.
+    const parameters = count
+      ? ['samplingPacketInterval', 'samplingPacketSpace']
+      : ['samplingSize', 'samplingPopulation'];
+    const selector = table(['selectorId', 'selectorAlgorithm', ...parameters], 1, (_data, row) =>
+      row((writer) => {
+        writer.uint64(SELECTOR_ID);
+        writer.uint16(count ? 1 : 3);
+        writer.uint32(1);
+        writer.uint32(count ? interval - 1 : interval);
+      }),
+    );
+    return [netflow, selector];
+  };
+
   return [
+    ...(sampling === undefined ? [] : samplingTables(sampling)),
     table(['ingressInterface', 'interfaceName'], 2, (data, row) => {
       for (const { index, name } of data.interfaces) {
         row((writer) => {

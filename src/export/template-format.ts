@@ -4,7 +4,7 @@
  */
 
 import { FLOW_END_MILLISECONDS, FLOW_START_MILLISECONDS, type FlowRecord } from '../flow/flow-record.ts';
-import { type Dialect, writeFieldSpecifiers } from './dialect.ts';
+import { type Dialect, fieldSpecifierOctets, writeFieldSpecifiers } from './dialect.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import type { Message } from './message.ts';
 import type { MessageWriter } from './message-writer.ts';
@@ -108,7 +108,7 @@ export class TemplateFormat implements Format {
         throw new Error(`a Message cannot hold a record of ${octets} octets`);
     };
     for (const template of templates ? this.#templates : []) {
-      makeRoom(this.#dialect.templateSetId, 4 + template.fields.length * 4);
+      makeRoom(this.#dialect.templateSetId, 4 + fieldSpecifierOctets(template.fields));
       writer.uint16(template.id);
       writer.uint16(template.fields.length);
       writeFieldSpecifiers(writer, template.fields);

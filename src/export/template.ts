@@ -175,7 +175,9 @@ function step({ element, size }: TemplateField, to: number, layout: FlowLayout):
 export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<number>): number {
   let hash = 0x811c9dc5;
   for (const { element, size } of fields) {
-    for (const octet of [element.id >> 8, element.id & 0xff, size >> 8, size & 0xff]) {
+    const { id, enterprise } = element;
+    const number = [enterprise >>> 24, enterprise >> 16, enterprise >> 8, enterprise].map((n) => n & 0xff);
+    for (const octet of [id >> 8, id & 0xff, size >> 8, size & 0xff, ...(enterprise === 0 ? [] : number)]) {
       hash = Math.imul(hash ^ octet, 0x01000193);
     }
   }
@@ -183,6 +185,16 @@ export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<
   while (taken.has(id)) id = id === 65535 ? 256 : id + 1;
   return id;
 }
+
+/** What `--fields full` tells of TCP. IANA has no elements for it, so that only IPFIX can carry it. */
+const TCP_INSIGHT = [
+  'initialTCPFlags',
+  'unionTCPFlags',
+  'TCP_HANDSHAKE_RTT_USEC',
+  'RETRANSMITTED_IN_PKTS',
+  'OOORDER_OUT_PKTS',
+  'TCP_WIN_MIN_IN',
+];
 
 /** Field names of a flow Template, in their order on the wire. */
 export function flowTemplateNames(
@@ -240,6 +252,7 @@ export function flowTemplateNames(
       'tcpRstTotalCount:4',
     );
     if (ipVersion === 6) names.push('flowLabelIPv6');
+    if (!options.netflow9) names.push(...TCP_INSIGHT);
   }
   if (options.netflow9) names.push('flowStartSysUpTime', 'flowEndSysUpTime');
   return names;

@@ -19,9 +19,10 @@ import {
   EXT_MPLS_TOP,
   EXT_SOURCE_MAC,
   EXT_SYN_FIN,
+  EXT_TCP,
   EXT_VLAN,
-  EXT_WORDS,
 } from './flow-record.ts';
+import { beginTcp, openTcp, updateTcp } from './tcp-insight.ts';
 
 /**
  * A new flow: what identifies its path is taken from its first packet, and the totals begin.
@@ -29,7 +30,8 @@ import {
  * @param packets memory of the packet, which begins at word `packet`
  */
 export function beginExtension(words: Int32Array, at: number, packets: Int32Array, packet: number): void {
-  for (let i = 0; i < EXT_WORDS; i++) words[at + i] = 0;
+  for (let i = 0; i < EXT_TCP; i++) words[at + i] = 0;
+  beginTcp(words, at + EXT_TCP);
   for (let i = 0; i < 3; i++) words[at + EXT_SOURCE_MAC + i] = packets[packet + MAC_ADDRESSES + i]!;
   const ttl = packets[packet + TTL]! & 0xff;
   words[at + EXT_VLAN] = packets[packet + CUSTOMER_VLAN]! | (ttl << 16) | (ttl << 24);
@@ -38,8 +40,23 @@ export function beginExtension(words: Int32Array, at: number, packets: Int32Arra
   words[at + EXT_FLOW_LABEL] = packets[packet + FLOW_LABEL]!;
 }
 
-/** Every packet, the first included. */
-export function updateExtension(words: Int32Array, at: number, packets: Int32Array, packet: number): void {
+/** A record begins: what is counted for it does. */
+export function openExtension(words: Int32Array, at: number): void {
+  openTcp(words, at + EXT_TCP);
+}
+
+/**
+ * Every packet, the first included.
+ * @param times the memory of `packets` as float64
+ */
+export function updateExtension(
+  words: Int32Array,
+  at: number,
+  packets: Int32Array,
+  times: Float64Array,
+  packet: number,
+): void {
+  updateTcp(words, at + EXT_TCP, packets, times, packet);
   const ttls = words[at + EXT_VLAN]!;
   const ttlAndFragment = packets[packet + TTL]!;
   const ttl = ttlAndFragment & 0xff;

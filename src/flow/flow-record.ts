@@ -12,6 +12,14 @@
 
 import type { Tunnel } from '../packet/decapsulator.ts';
 import { ENDPOINT, GRE_KEY, SEGMENT, TUNNEL_WORDS } from '../packet/tunnel-key.ts';
+import {
+  TCP_FLAGS,
+  TCP_LEAST_WINDOW,
+  TCP_OUT_OF_ORDER,
+  TCP_RETRANSMITTED,
+  TCP_ROUND_TRIP,
+  TCP_WORDS,
+} from './tcp-state.ts';
 
 export { SEGMENT_VXLAN } from '../packet/tunnel-key.ts';
 
@@ -28,7 +36,7 @@ export const LAST_TICK = 10;
 /** Where the Flow Key begins. */
 export const KEY = 11;
 
-/** Words of a Flow Key: ports, protocol · DSCP · VLAN, ingressInterface, then the addresses; as in packet-view.ts. */
+/** Words of a Flow Key: ports, protocol · DSCP · VLAN, ingressInterface, then the addresses; as in packet-layout.ts. */
 export const KEY_WORDS_IPV4 = 5;
 export const KEY_WORDS_IPV6 = 11;
 
@@ -65,7 +73,7 @@ export interface FlowLayout {
   readonly route: number;
   /** Words of a whole record; even. */
   readonly words: number;
-  /** By IANA Information Element name. */
+  /** By the name of its Information Element (elements.ts). */
   readonly fields: ReadonlyMap<string, FlowField>;
 }
 
@@ -94,7 +102,8 @@ export const EXT_MPLS_SECOND = 5;
 export const EXT_FLOW_LABEL = 6;
 export const EXT_FRAGMENT = 7; // fragmentIdentification of the record's last fragment
 export const EXT_SYN_FIN = 8; // tcpSynTotalCount, tcpFinTotalCount, tcpRstTotalCount: uint32 each, since the flow began
-export const EXT_WORDS = 11;
+export const EXT_TCP = 11; // what is known of TCP: tcp-state.ts
+export const EXT_WORDS = EXT_TCP + TCP_WORDS;
 
 /** Words of what the routes say, from its start. */
 export const ROUTE_EGRESS = 0; // egressInterface
@@ -161,6 +170,13 @@ export function flowLayout(
     field('tcpSynTotalCount', at + EXT_SYN_FIN * 4, 'uint32', 4);
     field('tcpFinTotalCount', at + (EXT_SYN_FIN + 1) * 4, 'uint32', 4);
     field('tcpRstTotalCount', at + (EXT_SYN_FIN + 2) * 4, 'uint32', 4);
+    const tcp = at + EXT_TCP * 4;
+    field('TCP_HANDSHAKE_RTT_USEC', tcp + TCP_ROUND_TRIP * 4, 'uint32', 4);
+    field('RETRANSMITTED_IN_PKTS', tcp + TCP_RETRANSMITTED * 4, 'uint32', 4);
+    field('OOORDER_OUT_PKTS', tcp + TCP_OUT_OF_ORDER * 4, 'uint32', 4);
+    field('TCP_WIN_MIN_IN', tcp + TCP_LEAST_WINDOW * 4, 'uint16', 2);
+    field('initialTCPFlags', tcp + TCP_FLAGS * 4, 'uint8', 1);
+    field('unionTCPFlags', tcp + TCP_FLAGS * 4 + 2, 'uint8', 1);
     words += EXT_WORDS;
   }
   let route = 0;

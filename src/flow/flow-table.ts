@@ -26,7 +26,7 @@ import {
 } from '../packet/packet-layout.ts';
 import type { PacketView } from '../packet/packet-view.ts';
 import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
-import { beginExtension, updateExtension } from './extension.ts';
+import { beginExtension, openExtension, updateExtension } from './extension.ts';
 import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
 import {
   FLAGS,
@@ -49,8 +49,6 @@ const NO_KEY = 0x0300;
 /** Slots that eviction looks at to find the smallest, and at most while all of them have more than one packet. */
 const EVICTION_WINDOW = 8;
 const LARGEST_WINDOW = 32;
-/** A step of this part of the table comes everywhere before it comes back. */
-const GOLDEN_RATIO = 0.6180339887;
 
 /**
  * Large ArrayBuffers begin 16 octets into a page (the allocator's header); 48 more and a record of 16 words
@@ -114,6 +112,7 @@ export class FlowTable {
   #used = 0;
   #tick = 0;
   #evictionCursor = 0;
+  #draw = 0x2545f491;
   #endCursor = 0;
 
   constructor(options: FlowTableOptions) {
@@ -206,7 +205,10 @@ export class FlowTable {
     const flags = words[base + FLAGS]!;
     if ((flags & OPEN) === 0) {
       this.#open(slot, base, packet, tick);
-      if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
+      if (this.#extension !== 0) {
+        openExtension(words, base + this.#extension);
+        updateExtension(words, base + this.#extension, packets, this.#packetTimes, packet);
+      }
     } else this.#addTo(base, packet);
     if ((flags & RESET) === 0) words[base + LAST_TICK] = tick;
     if ((control & (FIN | RST)) !== 0) this.#end(slot, base, tick, control);
@@ -228,30 +230,42 @@ export class FlowTable {
       floats[half + FLOW_START_MILLISECONDS / 2] = milliseconds;
     }
     words[base + FLAGS] = words[base + FLAGS]! | (packets[packet + CONTROL]! & 0xffff);
-    if (this.#extension !== 0) updateExtension(words, base + this.#extension, packets, packet);
+    if (this.#extension !== 0)
+      updateExtension(words, base + this.#extension, packets, this.#packetTimes, packet);
   }
 
   /**
-   * Makes room for one more entry: the smallest of a few leaves, older flows last (flowEndReason 5). They stand far
-   * from each other in the table, because flows that began together, the large ones of a quiet time, are neighbours.
+   * Makes room for one more entry: the smallest of a few leaves, older flows last (flowEndReason 5). They are
+   * drawn from the whole table, because flows that began together, the large ones of a quiet time, are neighbours.
    */
   evict(): void {
     const used = this.#used;
-    const step = Math.floor(used * GOLDEN_RATIO);
     let victim = -1;
     let least = Number.POSITIVE_INFINITY;
     for (let looked = 0; looked < EVICTION_WINDOW || (least > 1 && looked < LARGEST_WINDOW); looked++) {
-      this.#evictionCursor = (this.#evictionCursor + step) % used;
-      const weight = this.#weight(this.#evictionCursor);
+      const slot = this.#drawn() % used;
+      const weight = this.#weight(slot);
       if (weight < least) {
         least = weight;
-        victim = this.#evictionCursor;
+        victim = slot;
       }
     }
-    // All of those were free: any entry, then.
-    for (let slot = 0; victim < 0 && slot < used; slot++) if (this.#weight(slot) < least) victim = slot;
-    if (victim < 0) return;
-    this.#evictSlot(victim);
+    // All of those were free, which hardly happens while a table that is to make room holds half of all flows.
+    for (let left = used; victim < 0 && left > 0; left--) {
+      this.#evictionCursor = this.#evictionCursor + 1 < used ? this.#evictionCursor + 1 : 0;
+      if (this.#weight(this.#evictionCursor) < least) victim = this.#evictionCursor;
+    }
+    if (victim >= 0) this.#evictSlot(victim);
+  }
+
+  /** Numbers that follow no pattern of the table's (xorshift32), the same in every run: what a file gives is the file's. */
+  #drawn(): number {
+    let x = this.#draw;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#draw = x;
+    return x >>> 0;
   }
 
   /** As {@link evict}, among those that stand where an entry of this hash would. */

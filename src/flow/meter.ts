@@ -18,6 +18,7 @@ import {
   PACKET_HASH,
   PACKET_WORDS,
   PACKETS,
+  TCP_PAYLOAD,
   TTL,
 } from '../packet/packet-layout.ts';
 import { IGNORED_REASONS, PacketView } from '../packet/packet-view.ts';
@@ -33,6 +34,7 @@ import { FlowTable } from './flow-table.ts';
 import { Fragments, LIFETIME_MILLISECONDS, MOST_WAITING } from './fragments.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 import type { RouteLookup } from './route.ts';
+import { Sampler, type Sampling } from './sampler.ts';
 import { GRANULE_SHIFT } from './timer-wheel.ts';
 
 export interface MeterOptions {
@@ -55,6 +57,8 @@ export interface MeterOptions {
   readonly decapsulator?: Decapsulator | undefined;
   /** True for Weir's own export, which is not metered (only asked where egress is captured). */
   readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
+  /** Undefined: every packet is metered. */
+  readonly sampling?: Sampling | undefined;
 }
 
 /** How long an entry absorbs stragglers after FIN or RST, so that the record is at a collector within 1 s. */
@@ -69,6 +73,7 @@ const BATCH = 32;
 const ALONE = BATCH * PACKET_WORDS;
 
 const OWN_EXPORT = IGNORED_REASONS.indexOf('own_export');
+const NOT_SAMPLED = IGNORED_REASONS.indexOf('not_sampled');
 const UNKNOWN_LINK_TYPE = IGNORED_REASONS.indexOf('unknown_link_type');
 
 export class Meter implements FrameReceiver {
@@ -92,7 +97,7 @@ export class Meter implements FrameReceiver {
   readonly tables: readonly [ipv4: FlowTable, ipv6: FlowTable];
   readonly #receiver: RecordReceiver;
   readonly #seed: HashSeed;
-  readonly #withMacAddresses: boolean;
+  readonly #full: boolean;
   /** The packets that wait for their look-up. */
   readonly #view = new PacketView(BATCH + 1 + MOST_WAITING);
   /** A slot that may be that of each one's flow, or -1. */
@@ -109,6 +114,7 @@ export class Meter implements FrameReceiver {
   readonly #byPacketTime: boolean;
   readonly #monotonic: () => number;
   readonly #isOwnExport: ((view: PacketView) => boolean) | undefined;
+  readonly #sampler: Sampler | undefined;
   #congested: (() => Promise<void> | undefined) | undefined;
   /** Now, on the metering clock. */
   #tick = 0;
@@ -122,12 +128,14 @@ export class Meter implements FrameReceiver {
     }
     this.#receiver = receiver;
     this.#seed = options.seed;
-    this.#withMacAddresses = options.fields === 'full';
+    this.#full = options.fields === 'full';
+    this.#view.withTcp = this.#full;
     this.maxFlows = options.maxFlows;
     this.#byPacketTime = options.clock === 'packet';
     this.#monotonic = options.monotonicMilliseconds;
     this.#isOwnExport = options.isOwnExport;
     this.decapsulator = options.decapsulator;
+    this.#sampler = options.sampling && new Sampler(options.sampling, options.seed);
     const table = (ipVersion: 4 | 6): FlowTable =>
       new FlowTable({
         packets: this.#view,
@@ -194,9 +202,18 @@ export class Meter implements FrameReceiver {
       this.#ignore(OWN_EXPORT, view.packets, view.ipOctets);
       return;
     }
+    // Behind the decoder, so that the octets of what is passed over are known; before any work on a flow.
+    if (this.#sampler !== undefined && !this.#sampler.take()) {
+      this.#ignore(NOT_SAMPLED, view.packets, view.ipOctets);
+      return;
+    }
     view.floats[(view.base + MILLISECONDS) >> 1] =
       frame.seconds * 1000 + ((frame.nanoseconds / 1_000_000) | 0);
-    if (this.#withMacAddresses) copyMacAddresses(frame.view, view);
+    if (this.#full) {
+      copyMacAddresses(frame.view, view);
+      const microseconds = ((frame.nanoseconds / 1000) | 0) % 1000;
+      view.words[view.base + TCP_PAYLOAD] = view.words[view.base + TCP_PAYLOAD]! | (microseconds << 22);
+    }
     if ((view.words[view.base + TTL]! & FRAGMENT_BITS) !== 0 || this.#isAlone) {
       this.#countAlone(view.base);
       return;

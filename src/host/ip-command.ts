@@ -15,9 +15,15 @@ export type IpProcess = ChildProcessByStdio<null, Readable, Readable>;
 /** `ip` cannot be run at all. */
 export class NoIpCommand extends Error {}
 
-/** Starts it. @param program `ip`, or what stands for it in tests */
+/**
+ * Starts it. @param program `ip`, or what stands for it in tests
+ * @throws Error where the kernel has no file descriptor or process left for it
+ */
 export function spawnIp(program: string, args: readonly string[]): IpProcess {
   const child = startProgram(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }) as IpProcess;
+  // So Node tells of EMFILE and ENFILE, an instant before the event `error` does.
+  if (child.stdout === undefined || child.stderr === undefined)
+    throw new Error('it cannot be started: no file descriptor is left');
   child.stdout.setEncoding('utf8');
   child.stderr.setEncoding('utf8');
   return child;

@@ -187,7 +187,7 @@ export class KernelRoutes {
       this.counters.failures++;
       if (error instanceof TooManyRoutes) this.#replace(noRoutes());
       this.#tell('failure', failureText(error, this.count(4) + this.count(6) > 0));
-      if (error instanceof NoIpCommand) return; // nothing that time would mend
+      if (error instanceof NoIpCommand && this.counters.reads === 0) return; // nothing that time would mend
       this.#want(this.#retryMilliseconds);
       this.#retryMilliseconds = Math.min(2 * this.#retryMilliseconds, GREATEST_RETRY_MILLISECONDS);
     }
@@ -202,20 +202,13 @@ export class KernelRoutes {
     this.counters.monitors++;
     const { program, monotonicMilliseconds } = this.#options;
     const began = monotonicMilliseconds();
-    const monitor = spawnIp(program, ['monitor', 'link', 'route', 'rule']);
-    this.#monitor = monitor;
     // What it says does not matter. On standard error it complains of changes that it has missed: also a reason.
     const onChange = () => this.#want(TOGETHER_MILLISECONDS);
-    monitor.stdout.on('data', onChange);
     let complaint = '';
-    monitor.stderr.on('data', (text: string) => {
-      complaint = text.trim().slice(0, 200);
-      onChange();
-    });
     const onEnd = (how: unknown): void => {
       this.#monitor = undefined;
       // That there is no `ip` is told by the reading.
-      if (this.#stopping.signal.aborted || how instanceof NoIpCommand) return;
+      if (this.#stopping.signal.aborted || (how instanceof NoIpCommand && this.counters.reads === 0)) return;
       const lived = monotonicMilliseconds() - began;
       if (lived > GREATEST_RETRY_MILLISECONDS) this.#monitorRetryMilliseconds = FIRST_RETRY_MILLISECONDS;
       this.#tell(
@@ -232,6 +225,19 @@ export class KernelRoutes {
         GREATEST_RETRY_MILLISECONDS,
       );
     };
+    let monitor: IpProcess;
+    try {
+      monitor = spawnIp(program, ['monitor', 'link', 'route', 'rule']);
+    } catch (error) {
+      onEnd(error);
+      return;
+    }
+    this.#monitor = monitor;
+    monitor.stdout.on('data', onChange);
+    monitor.stderr.on('data', (text: string) => {
+      complaint = text.trim().slice(0, 200);
+      onChange();
+    });
     this.#monitorEnd = ended(monitor).then(onEnd, onEnd);
   }
 

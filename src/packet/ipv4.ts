@@ -18,7 +18,7 @@ import {
   TTL,
 } from './packet-layout.ts';
 import { ignored, type PacketView } from './packet-view.ts';
-import { isTinyFirstFragment, transportHeader } from './transport.ts';
+import { isTinyFirstFragment, tcpSegment, transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
 const BAD_IP_VERSION = ignored('bad_ip_version');
@@ -91,6 +91,7 @@ export function ipv4(frame: Frame, view: PacketView, ip: number): number {
   }
   if (isFragment && isTinyFirstFragment(protocol, ip + total - at)) view.fragment |= FRAGMENT_TINY;
   const transportOctets = transportHeader(data, view, protocol, at, limit);
+  if (view.withTcp && protocol === 6) tcpSegment(data, view, at, limit, ip + total - at);
   if (isOffloaded(frame)) undoOffload(frame, view, at - ip, transportOctets, 0);
   return METERED;
 }

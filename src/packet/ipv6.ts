@@ -18,7 +18,7 @@ import {
   TTL,
 } from './packet-layout.ts';
 import { ignored, type PacketView } from './packet-view.ts';
-import { isTinyFirstFragment, transportHeader } from './transport.ts';
+import { isTinyFirstFragment, tcpSegment, transportHeader } from './transport.ts';
 
 const TRUNCATED_IP_HEADER = ignored('truncated_ip_header');
 const BAD_IP_VERSION = ignored('bad_ip_version');
@@ -69,6 +69,7 @@ export function ipv6(frame: Frame, view: PacketView, ip: number): number {
     if (isTinyFirstFragment(view.protocolIdentifier, ip + total - at)) view.fragment |= FRAGMENT_TINY;
   }
   const transportOctets = transportHeader(data, view, view.protocolIdentifier, at, limit);
+  if (view.withTcp && view.protocolIdentifier === 6) tcpSegment(data, view, at, limit, ip + total - at);
   if (isOffloaded(frame)) {
     // BIG TCP: Linux put a hop-by-hop header with nothing but the jumbo option in front of the merged segments
     // (ipv6_gro_complete); none of them had it on the wire.

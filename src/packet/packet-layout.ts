@@ -3,7 +3,7 @@
  * side in one typed array, and the decoder writes each where it waits; its first words are the Flow Key as the flow
  * table keeps it. Objects with a property a field, copied into keys, took more than twice as long.
  *
- * The file holds nothing but numbers, so that the bundler (scripts/build.mjs) writes them where they are used: to V8
+ * The file holds nothing but numbers, so that the bundler (scripts/bundle.mjs) writes them where they are used: to V8
  * an imported constant is a cell that is read, and checked, at each use (a packet takes a quarter longer).
  */
 
@@ -30,8 +30,15 @@ export const MPLS_SECOND = 29;
 export const FLOW_LABEL = 30;
 export const UPPER_LAYER = 31; //       where the header behind IP's begins, as MAC_OFFSET; not written for TCP and ICMP
 export const MILLISECONDS = 32; //      float64: the packet's own time, Unix, written by the meter
+/** Of TCP, written only where the view asks for it ({@link PacketView.withTcp}). */
+export const TCP_SEQUENCE = 34;
+export const TCP_PAYLOAD = 35; //       octets behind the TCP header, of all segments of a giant | microseconds in the millisecond « 22
+export const TCP_WINDOW = 36; //        window (uint16) | TCP_KNOWN: the header was there, and these three say something
 /** Words of a packet; even. */
-export const PACKET_WORDS = 34;
+export const PACKET_WORDS = 38;
+
+/** Bit of TCP_WINDOW. */
+export const TCP_KNOWN = 0x10000;
 
 /** What {@link decode} returns: METERED, or 1 + the index into {@link IGNORED_REASONS}. */
 export const METERED = 0;

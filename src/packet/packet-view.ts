@@ -28,6 +28,7 @@ export const IGNORED_REASONS = [
   'bad_ip_header_length', // IPv4 IHL below 5, or beyond the total length
   'bad_ip_length', //        the IP length is beyond the frame's length on the wire
   'own_export', //           Weir's own datagrams (only where egress is captured)
+  'not_sampled', //          could have been metered, but is none of the 1 in N (only with sampling)
 ] as const;
 export type IgnoredReason = (typeof IGNORED_REASONS)[number];
 
@@ -41,6 +42,8 @@ export class PacketView {
   readonly words: Int32Array;
   /** The same memory, for {@link MILLISECONDS}: index = word / 2. */
   readonly floats: Float64Array;
+  /** The decoder also reads what only TCP's analysis needs. */
+  withTcp = false;
   /** First word of the packet. */
   base = 0;
 

@@ -1,6 +1,14 @@
 /** The first octets of the transport header: ports, ICMP type and code, TCP flags. */
 
-import { CONTROL, PORTS, UPPER_LAYER } from './packet-layout.ts';
+import {
+  CONTROL,
+  PORTS,
+  TCP_KNOWN,
+  TCP_PAYLOAD,
+  TCP_SEQUENCE,
+  TCP_WINDOW,
+  UPPER_LAYER,
+} from './packet-layout.ts';
 import type { PacketView } from './packet-view.ts';
 
 /**
@@ -69,4 +77,26 @@ export function isTinyFirstFragment(protocol: number, octets: number): boolean {
     default:
       return false;
   }
+}
+
+/**
+ * Reads what only TCP's analysis needs, of the segment whose header begins at `at`.
+ * @param octets of header and payload, as the IP length says; of a giant those of all its segments, less the repeated headers
+ */
+export function tcpSegment(
+  data: DataView,
+  view: PacketView,
+  at: number,
+  limit: number,
+  octets: number,
+): void {
+  const { words, base } = view;
+  words[base + TCP_WINDOW] = 0;
+  words[base + TCP_PAYLOAD] = 0;
+  if (limit - at < 16) return;
+  const payload = octets - (data.getUint8(at + 12) >>> 4) * 4;
+  if (payload < 0 || payload > octets - 20 || payload > 0x3fffff) return;
+  words[base + TCP_SEQUENCE] = data.getInt32(at + 4);
+  words[base + TCP_PAYLOAD] = payload;
+  words[base + TCP_WINDOW] = data.getUint16(at + 14) | TCP_KNOWN;
 }

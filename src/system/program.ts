@@ -24,13 +24,18 @@ function environment(): { PATH: string; LC_ALL: string } {
   return { PATH: searchPath, LC_ALL: 'C' };
 }
 
-/** Starts a program. As child_process.spawn; whoever starts it ends it. */
+/**
+ * Starts a program. As child_process.spawn; whoever starts it ends it. Where it cannot be started its event `error`
+ * says why; that nobody listens ends no other work. Without file descriptors it has no streams, whatever `stdio` says.
+ */
 export function startProgram(
   program: string,
   args: readonly string[],
   options: Omit<SpawnOptions, 'shell'> = {},
 ): ChildProcess {
-  return spawn(program, args, { env: environment(), ...options, shell: false });
+  const child = spawn(program, args, { env: environment(), ...options, shell: false });
+  child.on('error', () => {});
+  return child;
 }
 
 /** Runs a program to its end while everything else waits: for the start and the exit of a command. */
@@ -66,7 +71,7 @@ export function runProgram(
     });
     const output = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
-      child[name]!.setEncoding('utf8').on('data', (text: string) => {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
         output[name] += text;
         if (output[name].length > MOST_OUTPUT_OCTETS) child.kill('SIGKILL');
       });

@@ -61,10 +61,10 @@ export interface Rights {
 }
 
 /**
- * The rights of this process, or what the text of another's `/proc/PID/status` says.
+ * What the text of a `/proc/PID/status` says of rights.
  * @returns undefined where there is no such file: capabilities are Linux's
  */
-export function readRights(status = readStatus()): Rights | undefined {
+export function readRights(status: string | undefined): Rights | undefined {
   if (status === undefined) return undefined;
   const set = (name: string) =>
     namesIn(new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0');
@@ -81,6 +81,11 @@ export function readRights(status = readStatus()): Rights | undefined {
 export function excessRights({ isRoot, effective, permitted, ambient }: Rights): string[] {
   if (isRoot) return [];
   return [...new Set([...effective, ...permitted, ...ambient])].filter((name) => name !== CAP_NET_RAW);
+}
+
+/** The rights of this process. */
+export function ownRights(): Rights | undefined {
+  return readRights(readStatus());
 }
 
 function readStatus(): string | undefined {
@@ -120,24 +125,25 @@ export interface Inheritance {
 
 /**
  * Says what the programs that this thread starts from now on inherit. The process keeps its own capabilities.
- * @returns undefined where that is so; else why they inherit more: what is ambient, and as root everything
- * @throws Error where the kernel refuses
+ * @returns undefined where that is so; else why they inherit more: what is ambient, and as root everything.
+ *   `not_loaded`: built for another machine, cut, or on a file system without the right to execute; `refused`: by the kernel
  */
 export function letChildrenInherit(
   { capabilities, bound }: Inheritance,
   path = ADDON,
-): 'not_built' | 'not_bound' | undefined {
+): 'not_built' | 'not_loaded' | 'refused' | 'not_bound' | undefined {
   let addon: RightsAddon;
   try {
     addon = createRequire(import.meta.url)(path) as RightsAddon;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return 'not_built';
-    throw error;
+    return (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND' ? 'not_built' : 'not_loaded';
   }
-  const isBounded = addon.inherit(
-    capabilities === 'none' ? 0 : 1 << CAPABILITIES.indexOf(CAP_NET_RAW),
-    bound,
-  );
+  let isBounded: boolean;
+  try {
+    isBounded = addon.inherit(capabilities === 'none' ? 0 : 1 << CAPABILITIES.indexOf(CAP_NET_RAW), bound);
+  } catch {
+    return 'refused'; // a sandbox without capset(2) or prctl(2)
+  }
   // Only root gets what the bounding set has without a word of whoever starts the program.
-  return isBounded || readRights()?.isRoot !== true ? undefined : 'not_bound';
+  return isBounded || ownRights()?.isRoot !== true ? undefined : 'not_bound';
 }

@@ -175,7 +175,12 @@ export class TcpTransport<M extends Sendable> extends Transport<M> {
     this.#cancelLook = this.clock.after(this.#stallMilliseconds / LOOKS_A_STALL, async () => {
       const { endpoints } = this;
       const silence = endpoints && (await this.#lookForSilence(endpoints));
-      if (this.#socket !== socket || silence === undefined) return;
+      if (this.#socket !== socket || endpoints === undefined) return;
+      if (silence === undefined) {
+        // Not among the connections of one look: the kernel does not list them all at one instant.
+        this.#lookSoon(socket, before, sinceMilliseconds);
+        return;
+      }
       const { unanswered, unacknowledgedOctets } = silence;
       const now = this.clock.nowMilliseconds();
       // The kernel counts from anew when an answer comes.

@@ -39,6 +39,8 @@ const RECOVERED_AFTER_MILLISECONDS = 5_000;
 const DATAGRAMS_A_TURN = 64;
 /** Octets of the headers in front of a Message. */
 const UDP_HEADERS = { 4: 28, 6: 48 } as const;
+/** From one look at the path's MTU to the next. */
+const BETWEEN_PATH_LOOKS_MILLISECONDS = 1000;
 /** No Message is made smaller than for this, which every path is said to take (RFC 7011 §10.3.3). */
 const LEAST_MTU = 512;
 /** No buffers in the kernel: how often, and after which pause, to try again. */
@@ -49,6 +51,10 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
   readonly #pacer: Pacer | undefined;
   readonly #openSocket: OpenUdpSocket;
   readonly #configuredMtu: number | undefined;
+  /** A look at the path's MTU is on its way, and no other before that time. */
+  #isLookingAtPath = false;
+  #lookAgainMilliseconds = 0;
+  #cancelPathLook: () => void = () => {};
   readonly #lookUpPathMtu: LookUpPathMtu | undefined;
   /** The present session's, configured or learned. */
   #mtu = 0;
@@ -158,7 +164,7 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     this.#failedAtMilliseconds = this.clock.nowMilliseconds();
     this.tellError(`sending to ${this.where()}: ${explainUdpError(code)}`);
     const reason = reasonForUdpError(code);
-    if (reason === 'too_large') void this.#learnPathMtu();
+    if (reason === 'too_large') this.#learnPathMtu();
     if (reason === 'too_large' || isBufferShortage(code)) return; // no other address or socket would mend these
     this.#leaveAddress = true;
     if (reason === 'other') this.#leaveSocket = true;
@@ -178,7 +184,29 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
    * Sends no datagrams larger than the path takes (RFC 7011 §10.3.3). Larger ones would be lost at the router that says
    * so, and travel in fragments from then on.
    */
-  async #learnPathMtu(): Promise<void> {
+  #learnPathMtu(): void {
+    // An error may come for each of many datagrams, and each look starts a program.
+    if (this.#isLookingAtPath) return;
+    const look = (): void => {
+      this.#lookAgainMilliseconds = this.clock.nowMilliseconds() + BETWEEN_PATH_LOOKS_MILLISECONDS;
+      void this.#lookAtPath().finally(() => {
+        this.#isLookingAtPath = false;
+      });
+    };
+    this.#isLookingAtPath = true;
+    const wait = this.#lookAgainMilliseconds - this.clock.nowMilliseconds();
+    if (wait <= 0) look();
+    else this.#cancelPathLook = this.clock.after(wait, look);
+  }
+
+  /** Another socket, or none: the path may be another, too. */
+  #forgetPathLook(): void {
+    this.#cancelPathLook();
+    this.#isLookingAtPath = false;
+    this.#lookAgainMilliseconds = 0;
+  }
+
+  async #lookAtPath(): Promise<void> {
     const socket = this.#socket;
     if (this.#lookUpPathMtu === undefined || this.#configuredMtu === undefined || socket === undefined)
       return;
@@ -258,11 +286,13 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     this.outbox.beginSession();
     this.#socket = socket;
     this.pump();
-    void this.#learnPathMtu();
+    this.#forgetPathLook();
+    this.#learnPathMtu();
   }
 
   protected override close(): void {
     this.#cancelTimer();
+    this.#forgetPathLook();
     this.#pumpScheduled = false;
     this.#socket?.close();
     this.#socket = undefined;

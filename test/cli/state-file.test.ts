@@ -70,6 +70,26 @@ t.test('a file that is there while Weir runs', async (t) => {
   t.same(errors, []);
 });
 
+t.test('a start that fails leaves what the run before had left', async (t) => {
+  const path = join(t.testdir({}), 'state.json');
+  const make = () => new StateFile({ path, held: () => HELD, clock: () => START, onError: fail });
+  const first = make();
+  first.undo();
+  t.equal(first.begin(), undefined);
+  first.undo();
+  t.notOk(existsSync(path), 'nothing was there before');
+
+  make().begin(); // and never ends
+  const left = readFileSync(path, 'utf8');
+  const failed = make();
+  t.ok(failed.begin());
+  failed.undo();
+  t.equal(readFileSync(path, 'utf8'), left);
+  const next = make();
+  t.match(next.begin(), { last: HELD });
+  next.end();
+});
+
 t.test('a file that says nothing of use still says that the end was not clean', async (t) => {
   const path = join(t.testdir({}), 'state.json');
   const state = { startedAt: 'x', aliveAt: 'x', ...HELD };

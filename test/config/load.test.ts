@@ -114,6 +114,17 @@ t.test('YAML that says little, or says it in another way', async (t) => {
   }
 });
 
+t.test('sampling: off or 1:N', async (t) => {
+  const { config } = loadYaml('sampling: 1:100\nsampling-mode: count\n');
+  t.match(config, { samplingInterval: 100, samplingMode: 'count' });
+  t.match(loadYaml('').config, { samplingInterval: 1, samplingMode: 'random' });
+  for (const text of ['100', '1:0', '1:16384', '2:100', '1:x', '1:']) {
+    t.same(loadYaml(`\nsampling: "${text}"\n`).mistakes, [
+      `weir.yaml:2: sampling: "${text}" is neither off nor 1:N with N from 1 to 16383`,
+    ]);
+  }
+});
+
 t.test('mistakes in YAML', async (t) => {
   const bad: [yaml: string, ...mistakes: string[]][] = [
     ['\n\nactive-timeout: "fast"\n', 'weir.yaml:3: active-timeout: "fast" is not a number of seconds'],

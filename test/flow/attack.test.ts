@@ -60,6 +60,23 @@ t.test('a flood of one-packet flows: the bound holds, large flows stay, nothing 
   );
 });
 
+t.test(
+  'a table whose flows have left for those of the other IP version finds what is left of them',
+  async (t) => {
+    // 300: with steps of one length through it, eviction would come back to the same few places.
+    const rig = new MeterRig({ maxFlows: 300 });
+    for (let i = 0; i < 300; i++) rig.packet(T, { source: `10.1.${i >> 8}.${i & 255}` });
+    for (let i = 0; i < 3000; i++) {
+      rig.packet(T + 1, { source: `fd00::${i.toString(16)}`, destination: 'fd00::ffff:1' });
+      if (rig.meter.flows !== 300) t.fail(`${rig.meter.flows} flows`);
+    }
+    const [ipv4, ipv6] = rig.meter.tables;
+    t.ok(Math.abs(ipv4.flows - ipv6.flows) <= 2, `${ipv4.flows} of IPv4, ${ipv6.flows} of IPv6`);
+    t.equal(rig.records.filter(({ reason }) => reason === 5).length, 3000);
+    t.ok(conserved(rig.meter));
+  },
+);
+
 /** IPv4 sources whose flows (UDP, ports 0, to one destination) hash to the same low bits. */
 function colliding(count: number, seed: HashSeed): string[] {
   const found: string[] = [];

@@ -108,7 +108,20 @@ t.test(
         t.match(own, [{ sourcePort: ports }], `${later} ms`);
       }
     }
-    const [, second] = fragmentFrames(IPV4, 7, SIZES[4]);
+    const [first, second] = fragmentFrames(IPV4, 7, SIZES[4]);
+    const [other] = fragmentFrames(IPV4, 8, SIZES[4]);
+    for (const [later, hits] of [
+      [1999, 1],
+      [2000, 0],
+    ] as const) {
+      const live = new MeterRig({ clock: 'monotonic' });
+      live.octets(T, first!);
+      live.monotonicMilliseconds = 1000;
+      live.octets(T, other!);
+      live.monotonicMilliseconds = later;
+      live.octets(T, second!);
+      t.equal(live.meter.fragments.counters.hits, hits, `live, after ${later} ms`);
+    }
     const rig = new MeterRig();
     rig.octets(T, second!);
     rig.packet(T + 2 ** 32);

@@ -61,7 +61,8 @@ t.test('every file, every tunnel opened', { skip: corpusMissing, timeout: 120_00
     if (problems.length > 0) t.fail(`${name}: ${problems.join('\n')}`);
     for (const [tunnel, count] of read.opened) opened.set(tunnel, (opened.get(tunnel) ?? 0) + count);
   }
-  for (const tunnel of options.tunnels)
+  // There is no IP in IP among them.
+  for (const tunnel of options.tunnels.filter((name) => name !== 'ipip'))
     t.ok(opened.get(tunnel)! > 0, `${tunnel}: ${opened.get(tunnel)} opened`);
 });
 

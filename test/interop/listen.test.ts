@@ -35,7 +35,10 @@ for (const scheme of ['ipfix', 'ipfix+tcp', 'netflow9']) {
       const url = `${scheme}://127.0.0.1:${listener.port}`;
       const { code, stdout, log } = await weir('read', file, '--json', '--fields', fields, '-c', url);
       t.equal(code, 0, 'weir read ends well', { log });
-      const expected = stdout.split('\n').slice(0, -1);
+      // What IANA has no elements for is IPFIX's alone.
+      const enterprise = /,"initialTCPFlags".*"TCP_WIN_MIN_IN":\d+/;
+      const told = scheme === 'netflow9' ? stdout.replaceAll(new RegExp(enterprise, 'g'), '') : stdout;
+      const expected = told.split('\n').slice(0, -1);
       t.ok(expected.length > 500, `${expected.length} records`);
       t.same((await linesOf(listener, expected.length)).sort(), expected.sort());
     });

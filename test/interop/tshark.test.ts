@@ -39,6 +39,9 @@ async function dissect(path: string): Promise<Dissection> {
       uptimeMilliseconds = Math.round(Number.parseFloat(value) * 1000);
     } else if (name === 'Timestamp') {
       bootMilliseconds = millisecondsOf(value) - uptimeMilliseconds;
+    } else if (name === 'Enterprise Private entry') {
+      const [, id = '', octets = ''] = /Type (\d+): Value \(hex bytes\): ([0-9a-f ]+)/.exec(value) ?? [];
+      records.at(-1)?.set(`type ${id}`, octets);
     } else if (name !== '' && !records.at(-1)?.has(name)) {
       records.at(-1)?.set(name, value);
     }
@@ -149,6 +152,36 @@ function full(record: Dissected) {
   };
 }
 
+/** `(hex bytes): 00 00 05 dc`: of an element that it does not decode. */
+function privateNumber(record: Dissected, id: number): number {
+  return Number.parseInt((record.get(`type ${id}`) ?? '').replace(/^.*: | /g, ''), 16);
+}
+
+/** What only IPFIX carries. */
+function insight(record: Dissected) {
+  return {
+    ...full(record),
+    roundTripMicroseconds: privateNumber(record, 200),
+    initialFlags: privateNumber(record, 14),
+    unionFlags: privateNumber(record, 15),
+    retransmitted: numberOf(record.get('Number of retransmitted TCP flow packets (src->dst)')),
+    outOfOrder: numberOf(record.get('Number of out of order TCP flow packets (src->dst)')),
+    leastWindow: numberOf(record.get('Min TCP Window (src->dst)')),
+  };
+}
+
+function expectedInsight(record: FullOracleRecord): ReturnType<typeof insight> {
+  return {
+    ...expectedFull(record),
+    roundTripMicroseconds: record.TCP_HANDSHAKE_RTT_USEC,
+    initialFlags: record.initialTCPFlags,
+    unionFlags: record.unionTCPFlags,
+    retransmitted: record.RETRANSMITTED_IN_PKTS,
+    outOfOrder: record.OOORDER_OUT_PKTS,
+    leastWindow: record.TCP_WIN_MIN_IN,
+  };
+}
+
 function expectedFull(record: FullOracleRecord): ReturnType<typeof full> {
   return {
     ...expectedStandard(record),
@@ -216,8 +249,8 @@ t.test(
         name: 'IPFIX, full',
         scheme: 'ipfix',
         fields: 'full',
-        read: full,
-        expected: fullRecords.map(expectedFull),
+        read: insight,
+        expected: fullRecords.map(expectedInsight),
       },
     ];
     for (const { name, scheme, fields, read, expected } of cases) {
@@ -235,7 +268,13 @@ t.test(
       const wrong =
         /malformed|unknown field|type: unknown|unknown\(|type \d+: value|no template|expert info \((warn|err)/i;
       t.same(
-        dissection.text.split('\n').filter((line) => wrong.test(line)),
+        // Wireshark 4.0 shows the octets of CERT's elements (6871), and of the one that it has a name for in 33609's list.
+        dissection.text
+          .split('\n')
+          .filter(
+            (line) =>
+              wrong.test(line) && !/\((CERT Coordination Center|Softtek)\) Type (14|15|200):/.test(line),
+          ),
         [],
         `${name}: nothing is wrong`,
       );

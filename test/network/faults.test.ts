@@ -145,3 +145,18 @@ test('a state file that cannot be had is said at the start', live, async (t) => 
   const start = WeirRun.start(lab.router, SIDES, '--json', '--state', join(folder, 'none', 'state'));
   await t.rejects(start, { message: /ENOENT.*none\/state/ });
 });
+
+test('no file descriptor is left for the programs that Weir starts', live, async (t) => {
+  const lab = await labFor(t);
+  const weir = await WeirRun.start(lab.router, ['to-client', 'to-server'], '-c', 'ipfix://127.0.0.1:9');
+  const limit = (descriptors: string) =>
+    lab.router.run(['prlimit', `--pid=${weir.child.pid}`, `--nofile=${descriptors}:1024`]);
+  await limit('4');
+  const from = weir.log.length;
+  await lab.router.run(['ip', 'route', 'add', '10.99.0.0/16', 'dev', 'to-server']);
+  t.match(await weir.said('the routes cannot be read', from), { level: 'warn' });
+  await limit('1024');
+  const reads = (await weir.metrics()).sum('weir_route_reads_total');
+  await weir.metricsUntil('the routes are read again', (m) => m.sum('weir_route_reads_total') > reads);
+  t.equal((await weir.end()).code, 0);
+});

@@ -22,8 +22,10 @@ const PACKET: Packet = {
   payload: Buffer.alloc(0),
   payloadOctets: 20,
   tcpFlags: 0,
+  tcp: undefined,
   flowLabel: 0,
   isFragment: false,
+  isLaterFragment: false,
   fragmentIdentification: 0,
   vlans: [],
   labels: [],
@@ -160,11 +162,13 @@ t.test('the rules of time', async (t) => {
     const timed: TimedPacket[] = [
       ...packets.map(([milliseconds, tcpFlags]) => ({
         milliseconds,
+        microseconds: milliseconds * 1000,
         packet: { ...PACKET, tcpFlags },
         ingressInterface: 0,
       })),
       ...others.map((milliseconds) => ({
         milliseconds,
+        microseconds: milliseconds * 1000,
         packet: { ...PACKET, protocol: 17 },
         ingressInterface: 0,
       })),

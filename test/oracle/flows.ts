@@ -14,6 +14,8 @@ export interface TimedPacket {
   readonly packet: Packet;
   /** Whole milliseconds since 1970. */
   readonly milliseconds: number;
+  /** The same time in whole microseconds. */
+  readonly microseconds: number;
   readonly ingressInterface: number;
   /** The clock when a packet is counted that had to wait until then. */
   readonly countedMilliseconds?: number;

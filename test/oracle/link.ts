@@ -2,7 +2,7 @@
 
 import type { CapturedFrame } from './capture.ts';
 
-/** The names of src/packet/packet-view.ts's IGNORED_REASONS; 'own_export' is live capture's alone. */
+/** The names of src/packet/packet-view.ts's IGNORED_REASONS; but those of the meter. */
 export type Reason =
   | 'not_ip'
   | 'truncated_link_header'

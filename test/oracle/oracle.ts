@@ -11,6 +11,7 @@ import { readFrames } from './capture.ts';
 import { type MeteredRecord, meter, type TimedPacket, type Timeouts } from './flows.ts';
 import { type FragmentCounts, joinFragments } from './fragments.ts';
 import type { Reason } from './link.ts';
+import { type TcpFields, tcpFields } from './tcp.ts';
 import { NO_TUNNEL, readInnermost, type TunnelName } from './tunnels.ts';
 
 /** A Flow Record by IANA names, as `--json` prints it. */
@@ -41,7 +42,7 @@ export interface OracleRecord {
 }
 
 /** What `--fields full` adds. */
-export interface FullOracleRecord extends OracleRecord {
+export interface FullOracleRecord extends OracleRecord, TcpFields {
   readonly sourceMacAddress: string;
   readonly destinationMacAddress: string;
   readonly dot1qCustomerVlanId: number;
@@ -93,7 +94,8 @@ export function expectationOf(paths: readonly string[], options: Partial<OracleO
       continue;
     }
     const milliseconds = Number(frame.nanoseconds / 1_000_000n);
-    packets.push({ packet, milliseconds, ingressInterface: frame.ingressInterface });
+    const microseconds = Number(frame.nanoseconds / 1000n);
+    packets.push({ packet, milliseconds, microseconds, ingressInterface: frame.ingressInterface });
   }
   const joined = joinFragments(packets);
   const records = meter(joined.packets, timeouts).map((record) => ({
@@ -165,6 +167,7 @@ function fullFields(record: MeteredRecord): FullOracleRecord {
     tcpFinTotalCount: withFlag(0x01),
     tcpRstTotalCount: withFlag(0x04),
     ...(packet.ipVersion === 6 ? { flowLabelIPv6: packet.flowLabel } : {}),
+    ...tcpFields(flowPackets, record.packets),
   };
 }
 

@@ -23,10 +23,13 @@ export interface Packet {
   readonly tunnel?: TunnelId | undefined;
   /** The 12 bits below the data offset (RFC 9293 §3.1). */
   readonly tcpFlags: number;
+  /** Undefined where there is no whole header up to the window, or no length that could be right. */
+  readonly tcp: TcpSegment | undefined;
   readonly flowLabel: number;
   readonly isFragment: boolean;
   /** Where the packet is a fragment. */
   readonly fragment?: FragmentOf | undefined;
+  readonly isLaterFragment: boolean;
   readonly fragmentIdentification: number;
   /** Of the VLAN tags, the outermost first. */
   readonly vlans: readonly number[];
@@ -53,6 +56,13 @@ export interface FragmentOf {
   readonly octets: number;
   readonly hasMore: boolean;
   readonly isTiny: boolean;
+}
+
+export interface TcpSegment {
+  readonly sequence: number;
+  /** Octets behind the header, captured or not. */
+  readonly payload: number;
+  readonly window: number;
 }
 
 const ICMP = 1;
@@ -112,7 +122,8 @@ function readIpv4(captured: Buffer, room: number, isCut: boolean): IpPacket | Re
     source: [...captured.subarray(12, 16)].join('.'),
     destination: [...captured.subarray(16, 20)].join('.'),
     protocol,
-    ...readTransport(protocol, isLaterFragment ? NOTHING : packet.subarray(at)),
+    ...readTransport(protocol, isLaterFragment ? NOTHING : packet.subarray(at), octets - at),
+    isLaterFragment,
     classOfService: captured.readUInt8(1),
     ttl: captured.readUInt8(8),
     octets,
@@ -187,7 +198,8 @@ function readIpv6(captured: Buffer, room: number, isCut: boolean): IpPacket | Re
     source: ipv6Text(captured.subarray(8, 24)),
     destination: ipv6Text(captured.subarray(24, 40)),
     protocol,
-    ...readTransport(protocol, isLaterFragment ? NOTHING : packet.subarray(at)),
+    ...readTransport(protocol, isLaterFragment ? NOTHING : packet.subarray(at), octets - at),
+    isLaterFragment,
     classOfService: (captured.readUInt16BE(0) >> 4) & 0xff,
     ttl: captured.readUInt8(7),
     octets,
@@ -230,8 +242,8 @@ function jumboPayloadLength(captured: Buffer): number | undefined {
   return undefined;
 }
 
-/** What the key and the flags take from the transport header, as far as `transport` has it. */
-function readTransport(protocol: number, transport: Buffer) {
+/** What is taken of the transport header, as far as `transport` has it. @param octets of it and of what follows */
+function readTransport(protocol: number, transport: Buffer, octets: number) {
   let sourcePort = 0;
   let destinationPort = 0;
   if (PROTOCOLS_WITH_PORTS.includes(protocol) && transport.length >= 4) {
@@ -242,7 +254,24 @@ function readTransport(protocol: number, transport: Buffer) {
     destinationPort = transport.readUInt8(0) * 256 + transport.readUInt8(1);
   }
   const tcpFlags = protocol === TCP && transport.length >= 14 ? transport.readUInt16BE(12) & 0x0fff : 0;
-  return { sourcePort, destinationPort, tcpFlags };
+  return {
+    sourcePort,
+    destinationPort,
+    tcpFlags,
+    tcp: protocol === TCP ? readTcp(transport, octets) : undefined,
+  };
+}
+
+/** RFC 9293 §3.1. */
+function readTcp(header: Buffer, octets: number): TcpSegment | undefined {
+  if (header.length < 16) return undefined;
+  const headerLength = (header.readUInt8(12) >> 4) * 4;
+  if (headerLength < 20 || headerLength > octets) return undefined;
+  return {
+    sequence: header.readUInt32BE(4),
+    payload: octets - headerLength,
+    window: header.readUInt16BE(14),
+  };
 }
 
 /** RFC 5952 §4: no leading zeros; the longest run of two or more zero words is `::`, the first of equals. */

@@ -137,8 +137,16 @@ export function randomOtherFrame(random: Random): RandomFrame {
 function transportHeader(random: Random, conversation: Conversation, tcpFlags: number): number[] {
   const { protocol, sourcePort, destinationPort } = conversation;
   const ports = [...u16(sourcePort), ...u16(destinationPort)];
-  if (protocol === TCP)
-    return [...ports, ...random.octets(8), ...u16(0x5000 | tcpFlags), ...random.octets(6)];
+  if (protocol === TCP) {
+    const [first = 0, second = 0, third = 0, fourth = 0, ...acknowledgment] = random.octets(8);
+    const [high = 0, low = 0, ...rest] = random.octets(6);
+    // Around the wrap, and so near each other that segments repeat, overlap and overtake.
+    const near = 0xfffffe00 + [0, 1, 2, 6, 7, 30, 31, 512, 600, 601, 1200][first % 11]!;
+    const sequence = second % 8 === 0 ? [first, second, third, fourth] : u32(near >>> 0);
+    const offset = third % 20 === 0 ? (fourth & 15) << 12 : 0x5000;
+    const window = high % 4 === 0 ? [0, 0] : [high, low];
+    return [...ports, ...sequence, ...acknowledgment, ...u16(offset | tcpFlags), ...window, ...rest];
+  }
   if (protocol === 1 || protocol === 58) return [...u16(destinationPort), ...random.octets(6)];
   return [...ports, ...random.octets(8)];
 }

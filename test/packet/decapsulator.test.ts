@@ -276,6 +276,10 @@ function check(t: Test, { what, bytes, about, options, reason, ...wanted }: Row)
   const key = 3 + addresses.length;
   const total = captured[2]! * 256 + captured[3]!;
   const isClosed = reason !== undefined;
+  if (isClosed) {
+    t.equal(view.protocolIdentifier, captured[9], `${what}: the outer packet's protocol`);
+    t.equal(view.ipClassOfService, captured[1], 'and class of service');
+  }
   t.strictSame(
     {
       addresses: addressText(view.ipVersion, new Uint8Array(addresses.slice().buffer)),

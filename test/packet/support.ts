@@ -16,7 +16,7 @@ export type About = Partial<
 export type Fields = {
   -readonly [Name in Exclude<
     keyof PacketView,
-    'words' | 'floats' | 'base' | 'clearRare' | 'addresses'
+    'words' | 'floats' | 'base' | 'clearRare' | 'addresses' | 'withTcp'
   >]: number;
 } & { addresses: string };
 

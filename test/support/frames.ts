@@ -16,6 +16,12 @@ export interface Packet {
   destinationPort?: number;
   /** TCP flags. */
   flags?: number;
+  /** TCP: default 1. */
+  sequence?: number;
+  /** TCP: default 1. */
+  acknowledgment?: number;
+  /** TCP: default 65535. */
+  window?: number;
   /** Octets behind the transport header. */
   payload?: number;
   tos?: number;
@@ -39,22 +45,18 @@ const u16 = (value: number): number[] => [(value >> 8) & 0xff, value & 0xff];
 
 function transportHeader(packet: Packet): number[] {
   const { protocol, sourcePort = 0, destinationPort = 0, flags = ACK, payload = 0 } = packet;
+  const { sequence = 1, acknowledgment = 1, window = 0xffff } = packet;
   if (protocol === 6) {
     return [
       ...u16(sourcePort),
       ...u16(destinationPort),
-      0,
-      0,
-      0,
-      1,
-      0,
-      0,
-      0,
-      1,
+      ...u16(sequence >>> 16),
+      ...u16(sequence),
+      ...u16(acknowledgment >>> 16),
+      ...u16(acknowledgment),
       0x50,
       flags,
-      0xff,
-      0xff,
+      ...u16(window),
       0,
       0,
       0,

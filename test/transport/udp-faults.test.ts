@@ -112,14 +112,20 @@ t.test('what the kernel answers decides what becomes of the datagram', async (t)
 t.test('Messages become smaller when the path takes less, and larger again on another path', async (t) => {
   const mtus = new Map<string, number | undefined>([['192.0.2.1', 1500]]);
   const events: TransportEvent[] = [];
+  let looks = 0;
   const { kernel, clock, books, names, transport } = setUp({
     mtu: 1500,
-    lookUpPathMtu: async (address) => mtus.get(address),
+    lookUpPathMtu: async (address) => {
+      looks++;
+      return mtus.get(address);
+    },
     onEvent: (event) => events.push(event),
   });
   transport.start(books);
   await turns();
   t.equal(books.limit, 1472);
+  t.equal(looks, 1);
+  await clock.advance(1000);
   // A router says so: of which datagram, nobody knows.
   mtus.set('192.0.2.1', 1280);
   kernel.errors = ['EMSGSIZE'];
@@ -134,9 +140,15 @@ t.test('Messages become smaller when the path takes less, and larger again on an
     },
   ]);
   t.same(books.notSent.size, 0);
-  kernel.errors = ['EMSGSIZE'];
-  transport.send(testMessage(1));
-  await turns();
+  // A burst of errors: one look within the second, and one after it.
+  for (let i = 1; i <= 20; i++) {
+    kernel.errors = ['EMSGSIZE'];
+    transport.send(testMessage(i));
+    await turns();
+  }
+  t.equal(looks, 2);
+  await clock.advance(1000);
+  t.equal(looks, 3);
   t.equal(events.filter(({ kind }) => kind === 'path_mtu').length, 1, 'the same is not told again');
 
   for (const [address, family, limit] of [
