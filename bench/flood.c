@@ -1,8 +1,8 @@
 /*
- * flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS [CHURN]: sends UDP packets of 64 octets
+ * flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS [CHURN|fins]: sends UDP packets of 64 octets
  * on the wire (60 without the checksum) as fast as it can, the flows in turn: source ports from 10000, and with more than
  * 50 000 flows source addresses from the one given, destination port 9. With CHURN every so many packets the oldest flow
- * ends and a new one begins.
+ * ends and a new one begins. With `fins` one packet in 64 is the FIN of a TCP connection of its own instead.
  *
  * Frames are built once and written through a packet socket past the queueing discipline, 64 a system call: the
  * cheapest way out of a process without special drivers, so that forwarding and not sending is the limit.
@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 enum { FRAME = 60, BATCH = 64, FIRST_PORT = 10000, PORTS = 50000, DISCARD_PORT = 9 };
+enum { FIN_ACK = 0x11 };
 
 static void fail(const char *what) {
   fprintf(stderr, "flood: %s: %s\n", what, strerror(errno));
@@ -46,6 +47,26 @@ static void put16(uint8_t *p, unsigned value) {
   p[1] = (uint8_t)value;
 }
 
+/* IPv4's header checksum. */
+static void put_checksum(uint8_t *ip) {
+  unsigned sum = 0;
+  put16(ip + 10, 0);
+  for (int i = 0; i < 20; i += 2) sum += (unsigned)(ip[i] << 8 | ip[i + 1]);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  put16(ip + 10, ~sum);
+}
+
+/* Makes a frame the end of the connection number N, from a source address and port of its own for 5 million of them. */
+static void make_fin(uint8_t *frame, uint32_t n) {
+  uint8_t *ip = frame + 14;
+  ip[9] = IPPROTO_TCP;
+  ip[15] = (uint8_t)(101 + n / PORTS % 100);
+  put_checksum(ip);
+  put16(ip + 20, FIRST_PORT + n % PORTS);
+  ip[32] = 5 << 4;
+  ip[33] = FIN_ACK;
+}
+
 static void build(uint8_t *frame, const uint8_t *to, const uint8_t *from, in_addr_t source, in_addr_t destination,
                   unsigned port) {
   memcpy(frame, to, 6);
@@ -59,11 +80,7 @@ static void build(uint8_t *frame, const uint8_t *to, const uint8_t *from, in_add
   ip[9] = IPPROTO_UDP;
   memcpy(ip + 12, &source, 4);
   memcpy(ip + 16, &destination, 4);
-  put16(ip + 10, 0);
-  unsigned sum = 0;
-  for (int i = 0; i < 20; i += 2) sum += (unsigned)(ip[i] << 8 | ip[i + 1]);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  put16(ip + 10, ~sum);
+  put_checksum(ip);
   put16(ip + 20, port);
   put16(ip + 22, DISCARD_PORT);
   put16(ip + 24, FRAME - 34); /* UDP checksum 0: none */
@@ -73,10 +90,11 @@ static in_addr_t source_of(in_addr_t first, unsigned flow) { return htonl(ntohl(
 
 int main(int argc, char **argv) {
   if (argc != 7 && argc != 8) {
-    fprintf(stderr, "usage: flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS [CHURN]\n");
+    fprintf(stderr, "usage: flood INTERFACE DESTINATION-MAC SOURCE-IPV4 DESTINATION-IPV4 FLOWS SECONDS [CHURN|fins]\n");
     return 2;
   }
-  unsigned churn = argc == 8 ? (unsigned)atoi(argv[7]) : 0, began = 0, packets_since = 0;
+  const int fins = argc == 8 && strcmp(argv[7], "fins") == 0;
+  unsigned churn = argc == 8 && !fins ? (unsigned)atoi(argv[7]) : 0, began = 0, packets_since = 0;
   struct ether_addr_text {
     unsigned octet[6];
   } mac;
@@ -120,9 +138,14 @@ int main(int argc, char **argv) {
     messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
   }
 
+  struct timespec unix_time; /* connections differ from one run to the next */
+  clock_gettime(CLOCK_REALTIME, &unix_time);
+  uint32_t connection = (uint32_t)unix_time.tv_sec * 4096;
   uint64_t sent = 0, refused = 0;
   double start = now(), end = start + seconds, time = start;
   for (int at = 0; time < end; at = at + BATCH >= count ? 0 : at + BATCH, time = now()) {
+    /* The last frame of each batch is written anew: the kernel copies what it sends. */
+    if (fins) make_fin(frames + (at + BATCH - 1) * FRAME, connection++);
     for (packets_since += BATCH; churn && packets_since >= churn; packets_since -= churn) {
       /* The frame that was made longest ago becomes another flow's. */
       unsigned flow = (unsigned)count + began;

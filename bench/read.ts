@@ -46,6 +46,28 @@ async function constantSeconds({ folder, runs }: Surroundings): Promise<Spread> 
   return spread(seconds);
 }
 
+/** Two readers, a file each, at the same time: what a second core is worth where nothing else wants it. */
+async function sideBySide(capture: Capture, { runs, say }: Surroundings): Promise<Verdict> {
+  const gains: number[] = [];
+  for (let run = 1; run <= runs; run++) {
+    const one = () => runTrial((port) => weir.command(capture.path, port));
+    const alone = await one();
+    const together = await Promise.all([one(), one()]);
+    for (const trial of [alone, ...together]) {
+      const wrong = difference(trial, capture);
+      if (wrong !== undefined) throw new Error(`weir, two side by side: ${wrong}`);
+    }
+    const slower = Math.max(...together.map(({ cost }) => cost.wallSeconds));
+    gains.push((2 * alone.cost.wallSeconds) / slower);
+    say(`${capture.flows} flows, round ${run} of ${runs}: two readers side by side ${figure(gains.at(-1)!)}`);
+  }
+  return {
+    what: 'packets per second of two readers, a file each / of one',
+    value: spread(gains),
+    demand: { relation: '>=', value: 1.8 },
+  };
+}
+
 async function readCapture(capture: Capture, surroundings: Surroundings): Promise<Section> {
   const { runs, say } = surroundings;
   const problem = softflowdProblem();
@@ -61,6 +83,7 @@ async function readCapture(capture: Capture, surroundings: Surroundings): Promis
       unit: 's',
     },
   ];
+  verdicts.push(await sideBySide(capture, surroundings));
   if (problem === undefined) {
     const cpu = (contestant: Contestant) =>
       trials.get(contestant)!.map(({ cost }) => cost.userSeconds + cost.systemSeconds);

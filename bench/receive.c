@@ -1,5 +1,5 @@
 /*
- * receive [DESTINATION_PORT]: the collector of every trial. Takes IPFIX over UDP on a loopback port that the
+ * receive [DESTINATION_PORT [latency]]: the collector of every trial. Takes IPFIX over UDP on a loopback port that the
  * kernel chooses, and adds up what the Flow Records say.
  *
  * Prints {"port":N}, then, once standard input ends, what came: one JSON line. Loopback delivers before
@@ -18,10 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BATCH = 64, DATAGRAM = 65536 };
-enum { OCTET_DELTA_COUNT = 1, PACKET_DELTA_COUNT = 2, DESTINATION_TRANSPORT_PORT = 11, FLOW_END_REASON = 136 };
+enum { OCTET_DELTA_COUNT = 1, PACKET_DELTA_COUNT = 2, PROTOCOL_IDENTIFIER = 4, DESTINATION_TRANSPORT_PORT = 11 };
+enum { FLOW_END_REASON = 136, FLOW_START_MILLISECONDS = 152, FLOW_END_MILLISECONDS = 153 };
+enum { END_OF_FLOW = 3, FORCED_END = 4, TCP = 6 };
+enum { LONGEST_MILLISECONDS = 60000 };
 
 struct span {
   uint16_t offset, size; /* size 0: the template lacks the field */
@@ -30,8 +34,12 @@ struct span {
 /** Where in a Data Record the wanted fields lie. size 0: no such template, or not one of Flow Records. */
 struct template {
   uint16_t size;
-  struct span octets, packets, port, reason;
+  struct span octets, packets, port, reason, protocol, start, end;
 };
+
+/** How many took so many milliseconds; the last is for all that took longer. */
+static uint32_t starts[LONGEST_MILLISECONDS + 1], ends[LONGEST_MILLISECONDS + 1];
+static int with_latency;
 
 static struct template templates[65536];
 static uint8_t options_template[65536];
@@ -74,6 +82,9 @@ static void read_templates(const uint8_t *p, const uint8_t *end) {
       if (element == PACKET_DELTA_COUNT) t.packets = at;
       if (element == DESTINATION_TRANSPORT_PORT) t.port = at;
       if (element == FLOW_END_REASON) t.reason = at;
+      if (element == PROTOCOL_IDENTIFIER) t.protocol = at;
+      if (element == FLOW_START_MILLISECONDS) t.start = at;
+      if (element == FLOW_END_MILLISECONDS) t.end = at;
       offset += size;
     }
     /* No exporter here has a variable-length field in a Flow Record; one that had would show as unknown. */
@@ -97,7 +108,27 @@ static void read_options_templates(const uint8_t *p, const uint8_t *end) {
   }
 }
 
-static void read_message(const uint8_t *p, size_t length) {
+/** @param arrived, then: Unix time in milliseconds */
+static void take_latency(uint32_t *histogram, uint64_t arrived, uint64_t then) {
+  uint64_t took = arrived > then ? arrived - then : 0;
+  histogram[took < LONGEST_MILLISECONDS ? took : LONGEST_MILLISECONDS]++;
+}
+
+static void print_latency(const char *name, const uint32_t *histogram) {
+  uint64_t count = 0, sum = 0;
+  int median = 0, p99 = 0, most = 0;
+  for (int i = 0; i <= LONGEST_MILLISECONDS; i++) count += histogram[i];
+  for (int i = 0; i <= LONGEST_MILLISECONDS; i++) {
+    if (histogram[i] == 0) continue;
+    if (sum < (count + 1) / 2) median = i;
+    if (sum < (count * 99 + 99) / 100) p99 = i;
+    sum += histogram[i];
+    most = i;
+  }
+  printf(",\"%s\":{\"count\":%lu,\"median\":%d,\"p99\":%d,\"most\":%d}", name, count, median, p99, most);
+}
+
+static void read_message(const uint8_t *p, size_t length, uint64_t arrived) {
   datagrams++;
   if (length < 16 || read16(p) != 10 || read16(p + 2) != length) {
     malformed++;
@@ -123,9 +154,25 @@ static void read_message(const uint8_t *p, size_t length) {
         records++;
         packets += read_unsigned(record, t->packets);
         octets += read_unsigned(record, t->octets);
-        reasons[read_unsigned(record, t->reason) & 255]++;
+        uint64_t reason = read_unsigned(record, t->reason);
+        reasons[reason & 255]++;
+        if (!with_latency || reason == FORCED_END) continue;
+        take_latency(starts, arrived, read_unsigned(record, t->start));
+        if (reason == END_OF_FLOW && read_unsigned(record, t->protocol) == TCP)
+          take_latency(ends, arrived, read_unsigned(record, t->end));
       }
   }
+}
+
+/** When the kernel got a datagram, Unix time in milliseconds. */
+static uint64_t arrival(struct msghdr *message) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+    struct timespec t;
+    memcpy(&t, CMSG_DATA(c), sizeof t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+  }
+  return 0;
 }
 
 /** Reads what the socket holds, without waiting. */
@@ -133,11 +180,16 @@ static void drain(int socket_fd) {
   static uint8_t buffers[BATCH][DATAGRAM];
   static struct iovec vectors[BATCH];
   static struct mmsghdr messages[BATCH];
+  static char control[BATCH][64];
   for (int i = 0; i < BATCH; i++) {
     vectors[i] = (struct iovec){buffers[i], DATAGRAM};
     messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
   }
   for (;;) {
+    for (int i = 0; with_latency && i < BATCH; i++) {
+      messages[i].msg_hdr.msg_control = control[i];
+      messages[i].msg_hdr.msg_controllen = sizeof control[i];
+    }
     int count = recvmmsg(socket_fd, messages, BATCH, MSG_DONTWAIT, NULL);
     if (count < 0) {
       if (errno == EINTR) continue;
@@ -145,13 +197,15 @@ static void drain(int socket_fd) {
       perror("receive: recvmmsg");
       exit(1);
     }
-    for (int i = 0; i < count; i++) read_message(buffers[i], messages[i].msg_len);
+    for (int i = 0; i < count; i++)
+      read_message(buffers[i], messages[i].msg_len, with_latency ? arrival(&messages[i].msg_hdr) : 0);
     if (count < BATCH) return;
   }
 }
 
 int main(int argc, char **argv) {
   if (argc > 1) wanted_port = atoi(argv[1]);
+  with_latency = argc > 2 && strcmp(argv[2], "latency") == 0;
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t length = sizeof address;
@@ -163,6 +217,11 @@ int main(int argc, char **argv) {
   int octets_wanted = 1 << 29; /* the kernel doubles it, for its own bookkeeping */
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &octets_wanted, sizeof octets_wanted) < 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &octets_wanted, sizeof octets_wanted);
+  int on = 1;
+  if (with_latency && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0) {
+    perror("receive: SO_TIMESTAMPNS");
+    return 1;
+  }
   printf("{\"port\":%d}\n", ntohs(address.sin_port));
   fflush(stdout);
 
@@ -186,6 +245,11 @@ int main(int argc, char **argv) {
       printf("%s\"%d\":%lu", comma, i, reasons[i]);
       comma = ",";
     }
-  printf("}}\n");
+  printf("}");
+  if (with_latency) {
+    print_latency("sinceStart", starts);
+    print_latency("sinceEnd", ends);
+  }
+  printf("}\n");
   return 0;
 }

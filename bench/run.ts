@@ -1,7 +1,8 @@
 /**
  * npm run bench [-- PART…] [--runs N] [--seconds S] [--minutes M] [--json]
  *
- * Parts: read, live, memory, encode, all of these (the default), and soak, which takes --minutes (20). Weir beside softflowd and a C program on the same input, each
+ * Parts: read, live, latency, memory, encode, all of these (the default), and soak, which takes --minutes (20). Weir
+ * beside softflowd and a C program on the same input, each
  * trial in a fresh process, the contestants in turn. Standard output carries the result, standard error the progress.
  * Status 1: Weir's results are wrong, or the benchmark could not run. A missed demand is shown, and leaves 0: a
  * machine that does other things meanwhile misses demands too.
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchEncode } from './encode.ts';
+import { benchLatency } from './latency.ts';
 import { benchLive } from './live.ts';
 import { machineText, thisMachine } from './machine.ts';
 import { benchMemory } from './memory.ts';
@@ -22,6 +24,7 @@ type Part = (surroundings: Surroundings & { seconds: number; minutes: number }) 
 const PARTS: Record<string, Part> = {
   read: benchRead,
   live: benchLive,
+  latency: benchLatency,
   memory: benchMemory,
   encode: benchEncode,
 };

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLab, labProblem } from '../src/cli/demo/lab.ts';
-import { addSink, capturing, DISCARD_PORT, forwardedDatagrams, type Metering, SINK } from './live.ts';
+import { labProblem } from '../src/cli/demo/lab.ts';
+import { capturing, DISCARD_PORT, floodLab, forwardedDatagrams, type Metering, SINK } from './flooded.ts';
 import { compiled, WEIR } from './programs.ts';
 import type { Surroundings } from './read.ts';
 import { figure, type Section } from './report.ts';
@@ -56,10 +56,9 @@ export async function benchSoak({
     const empty = { notes: [], columns: [], rows: [], verdicts: [], faults: [] };
     return [{ title, ...empty, skipped: [`the whole part: ${problem}`] }];
   }
-  const lab = await createLab({ prefix: 'weir-soak' });
+  const lab = await floodLab('weir-soak');
   const samples: Sample[] = [];
   try {
-    await addSink(lab);
     // The sources are no one's: the router must not look for the way back.
     await lab.router.run([
       'sysctl',

@@ -18,3 +18,5 @@ export function spread(values: readonly number[]): Spread {
 export function ratios(numerators: readonly number[], denominators: readonly number[]): Spread {
   return spread(numerators.map((value, round) => value / denominators[round]!));
 }
+
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

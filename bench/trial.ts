@@ -26,6 +26,17 @@ export interface Received {
   readonly malformed: number;
   /** Records by flowEndReason. */
   readonly flowEndReasons: Readonly<Record<string, number>>;
+  /** From a record's first packet to its arrival, and from the last packet of a TCP connection that has ended. */
+  readonly sinceStart?: Latency;
+  readonly sinceEnd?: Latency;
+}
+
+/** In milliseconds. */
+export interface Latency {
+  readonly count: number;
+  readonly median: number;
+  readonly p99: number;
+  readonly most: number;
 }
 
 export interface Trial {
@@ -110,9 +121,14 @@ export class Receiver {
   }
 
   /** With a `destinationPort`, only records with that destinationTransportPort are counted. */
-  static async start(start: Spawn = spawnHere, destinationPort?: number): Promise<Receiver> {
+  static async start(
+    start: Spawn = spawnHere,
+    destinationPort?: number,
+    withLatency = false,
+  ): Promise<Receiver> {
     const argv = [compiled('receive')];
     if (destinationPort !== undefined) argv.push(String(destinationPort));
+    if (withLatency) argv.push('latency');
     const child = start(argv);
     const lines = text(child, 1);
     const first = await new Promise<string>((resolve, reject) => {

@@ -24,7 +24,7 @@ if (!process.argv.includes('--if-older') || !isCurrent) {
   rmSync(folder, { recursive: true, force: true });
   buildSync({
     absWorkingDir: root,
-    entryPoints: ['main.ts', 'demo/traffic-client.ts', 'demo/traffic-server.ts'].map(
+    entryPoints: ['main.ts', 'line-card.ts', 'demo/traffic-client.ts', 'demo/traffic-server.ts'].map(
       (file) => `src/cli/${file}`,
     ),
     outdir: folder,

@@ -79,6 +79,11 @@ export interface ProbeOptions
   readonly onNotice: (outlet: string, text: string) => void;
   /** A source has failed; the others go on. */
   readonly onSourceError: (error: unknown) => void;
+  /**
+   * Called when the counters have moved and agree with each other: after a batch of packets, a tick, a Message. Within a
+   * batch they do not: a record may have left the table and be counted by one exporter only.
+   */
+  readonly onCounted?: (() => void) | undefined;
 }
 
 export interface Export {
@@ -99,6 +104,8 @@ export class Probe {
   #finished: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #isOut = false;
+  /** The counters do not agree at the moment. */
+  #isCounting = false;
   #stopWaiting: () => void = () => {};
   readonly #stopping = new Promise<void>((resolve) => {
     this.#stopWaiting = resolve;
@@ -167,7 +174,7 @@ export class Probe {
     await Promise.all(sources.map((source) => this.#guard(source.stop())));
     void this.meter.endBatch();
     this.#startTransports();
-    while (this.meter.endSome(FLOWS_A_TURN)) {
+    while (this.#count(() => this.meter.endSome(FLOWS_A_TURN))) {
       const left = end - clocks.monotonic();
       // The table may hold more than the queues: let one of them drain, as long as there is time. Waiting for
       // all would give the time of the fast to the slowest.
@@ -267,6 +274,7 @@ export class Probe {
           };
         },
         onNotice: (text) => onNotice(outlet.name, text),
+        onSettled: this.#options.onCounted && (() => this.#counted()),
       },
       outlet.transport,
     );
@@ -284,24 +292,45 @@ export class Probe {
   }
 
   #tick(): void {
-    this.meter.expire();
-    const now = this.#options.clocks.monotonic();
-    for (const { exporter } of this.#exports) exporter.tick(now);
+    this.#count(() => {
+      this.meter.expire();
+      const now = this.#options.clocks.monotonic();
+      for (const { exporter } of this.#exports) exporter.tick(now);
+    });
   }
 
   /** The meter; where it has to know Weir's own datagrams, it learns the sockets before the first of their batch. */
   #liveReceiver(): FrameReceiver {
     const { meter } = this;
-    const { ownExport } = this.#options;
-    if (ownExport === undefined) return meter;
+    const { ownExport, onCounted } = this.#options;
+    if (ownExport === undefined && onCounted === undefined) return meter;
     return {
       beginBatch: () => {
-        ownExport.refresh();
+        this.#isCounting = true;
+        ownExport?.refresh();
         meter.beginBatch();
       },
       frame: (frame) => meter.frame(frame),
-      endBatch: () => meter.endBatch(),
+      endBatch: () => {
+        const congested = meter.endBatch();
+        this.#isCounting = false;
+        this.#counted();
+        return congested;
+      },
     };
+  }
+
+  /** Does what moves the counters, one after the other. */
+  #count<T>(act: () => T): T {
+    this.#isCounting = true;
+    const result = act();
+    this.#isCounting = false;
+    this.#counted();
+    return result;
+  }
+
+  #counted(): void {
+    if (!this.#isCounting) this.#options.onCounted?.();
   }
 
   async #readInTurn(): Promise<void> {

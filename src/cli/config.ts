@@ -89,5 +89,6 @@ function valueTexts(config: EffectiveConfig, property: Property): string[] {
   const { type, list, default: preset } = optionOf(property);
   const value = config[property];
   if (list === true) return (value as readonly unknown[]).map((item) => type.format(item));
+  if (property === 'workers' && value === 'auto') return [`auto, here ${config.workerCount}`];
   return value === undefined && preset === undefined ? [] : [type.format(value)];
 }

@@ -45,8 +45,7 @@ class LocalCollector implements Transport {
     const session = this.#session;
     if (session === undefined) throw new Error('a Message came before the session');
     session.stamp(message);
-    const fault = this.#decoder.decode(message.bytes, LOCAL_SOURCE, this.#receiver);
-    if (fault !== undefined) throw new Error(`Weir could not decode what it encoded: ${fault}`);
+    decodeOwn(this.#decoder, message.bytes, this.#receiver);
     session.settled(message);
     this.#busy = this.#sink.written();
   }
@@ -62,8 +61,13 @@ class LocalCollector implements Transport {
   stop(): void {}
 }
 
-/** The way out to a sink in this process. */
+/** The way out to a sink in this thread. */
 export function localOutlet(sink: RecordSink, observationDomain: number): Outlet {
+  return { ...localOptions(observationDomain), transport: new LocalCollector(sink) };
+}
+
+/** How Messages to standard output are made, in whatever thread. */
+export function localOptions(observationDomain: number): Omit<Outlet, 'transport'> {
   return {
     name: 'local',
     protocol: 'ipfix',
@@ -72,8 +76,35 @@ export function localOutlet(sink: RecordSink, observationDomain: number): Outlet
     templateRefreshMilliseconds: 0,
     templateRefreshMessages: 0,
     tcpControlBitsOctets: 2,
-    transport: new LocalCollector(sink),
   };
+}
+
+/** Takes the Messages of workers, whose Observation Domains are theirs alone. */
+export class WorkersCollector {
+  readonly #sink: RecordSink;
+  readonly #receiver: DecodedRecordReceiver;
+  readonly #decoders: MessageDecoder[] = [];
+
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+    this.#receiver = { record: (record) => sink.record(record), options: () => {} };
+  }
+
+  /** A worker begins a Transport Session. */
+  begin(worker: number): void {
+    this.#decoders[worker] = new MessageDecoder();
+  }
+
+  /** @returns a promise where the reader of the output is behind */
+  message(worker: number, octets: Uint8Array): Promise<void> | undefined {
+    decodeOwn(this.#decoders[worker]!, octets, this.#receiver);
+    return this.#sink.written();
+  }
+}
+
+function decodeOwn(decoder: MessageDecoder, octets: Uint8Array, receiver: DecodedRecordReceiver): void {
+  const fault = decoder.decode(octets, LOCAL_SOURCE, receiver);
+  if (fault !== undefined) throw new Error(`Weir could not decode what it encoded: ${fault}`);
 }
 
 /** Octets that may wait for whoever reads standard output; live, records beyond are dropped, and counted. */

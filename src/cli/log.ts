@@ -35,7 +35,7 @@ export interface LogOptions {
   readonly nowMilliseconds: () => number;
 }
 
-type Level = keyof Logger;
+export type Level = keyof Logger;
 const LEVELS: readonly Level[] = ['debug', 'info', 'warn', 'error'];
 
 interface Limit {
@@ -80,8 +80,19 @@ export function createLog(options: LogOptions): Log {
     },
     destination,
   );
-  const emit = (level: Level, message: string, fields: object) => logger[level](fields, message);
+  return {
+    ...createLogOf((level, message, fields) => logger[level](fields, message), nowMilliseconds),
+    repaint(next) {
+      repainted = next;
+    },
+  };
+}
 
+/** A log whose lines go to `emit`: those that its limits let through. */
+export function createLogOf(
+  emit: (level: Level, message: string, fields: object) => void,
+  nowMilliseconds: () => number,
+): Log {
   const limits = new Map<string, Limit>();
   const emitLimited = (
     key: string,
@@ -110,9 +121,7 @@ export function createLog(options: LogOptions): Log {
     ...loggerOf(emit),
     rateLimited: (key, intervalSeconds) =>
       loggerOf((level, message, fields) => emitLimited(key, intervalSeconds, level, message, fields)),
-    repaint(next) {
-      repainted = next;
-    },
+    repaint() {},
     flush() {
       for (const limit of limits.values()) {
         if (limit.suppressed > 0)

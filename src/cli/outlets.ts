@@ -36,6 +36,13 @@ export interface CollectorOutlet extends Outlet {
   readonly transport: UdpTransport<Message> | TcpTransport<Message> | FileTransport<Message>;
 }
 
+/** Two collectors are the same if nothing that means something to their transport differs. */
+export function collectorKey(collector: CollectorConfig): string {
+  if (collector.transport === 'udp') return JSON.stringify(collector);
+  const { mtu: _mtu, templateRefreshSeconds: _seconds, ...told } = collector;
+  return JSON.stringify(told);
+}
+
 /** @param live the records' time is today's */
 export function collectorOutlets(config: EffectiveConfig, log: Log, live: boolean): CollectorOutlet[] {
   warnOfLonelyGroups(config.collectors, log);

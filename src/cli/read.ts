@@ -10,6 +10,7 @@ import type { CommandContext } from './context.ts';
 import { fileDecapsulator } from './decapsulation.ts';
 import { EXIT_FAILED, EXIT_OK } from './errors.ts';
 import { FlowSummary } from './flow-summary.ts';
+import { collectorMetrics, meterMetrics } from './line-metrics.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
 import { collectorOutlets } from './outlets.ts';
 import { reportTotals } from './report.ts';
@@ -53,7 +54,8 @@ export async function read(
 ): Promise<number> {
   const { stdout, isTerminal, color, log, signal } = context;
   const sources = files.map((path) => new PcapFileSource({ path }));
-  const outlets: Outlet[] = collectorOutlets(config, log, false);
+  const collectors = collectorOutlets(config, log, false);
+  const outlets: Outlet[] = [...collectors];
   const summary = outlets.length === 0 && isTerminal && !config.json ? new FlowSummary() : undefined;
   if (summary !== undefined) outlets.push(localOutlet(toView(summary), config.observationDomain));
   else if (config.json || outlets.length === 0)
@@ -103,6 +105,11 @@ export async function read(
       stdout.write(`${line}\n`);
     }
   }
-  const lost = reportTotals(probe, log);
+  const totals = {
+    meter: meterMetrics(probe),
+    collectors: collectors.map((outlet) => collectorMetrics(outlet, probe)),
+    unknownLinkTypes: meter.unknownLinkTypes,
+  };
+  const lost = reportTotals(totals, log);
   return failures > 0 || lost > 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -5,14 +5,12 @@
 import type { CollectorConfig } from '../config/collector-url.ts';
 import type { EffectiveConfig, Loaded } from '../config/load.ts';
 import { OPTIONS, PROPERTIES, type Property } from '../config/schema.ts';
-import type { Probe } from '../probe.ts';
 import { UserError } from './errors.ts';
 import type { Log } from './log.ts';
-import { type CollectorOutlet, collectorOutlet, warnOfLonelyGroups } from './outlets.ts';
-import { reportExport } from './report.ts';
+import { collectorKey, warnOfLonelyGroups } from './outlets.ts';
 
 /** How long a collector that is taken away may take to accept what is queued for it. */
-const DRAIN_MILLISECONDS = 4200;
+export const DRAIN_MILLISECONDS = 4200;
 
 /** Options that a reload applies: they are all told by the collectors' own values. */
 const APPLIED: readonly Property[] = [
@@ -23,70 +21,71 @@ const APPLIED: readonly Property[] = [
   'config',
 ];
 
-/** The collectors of a run, by their configuration. */
-export type Collectors = Map<string, CollectorOutlet>;
-
-/** Two collectors are the same if nothing that means something to their transport differs. */
-export function collectorKey(collector: CollectorConfig): string {
-  if (collector.transport === 'udp') return JSON.stringify(collector);
-  const { mtu: _mtu, templateRefreshSeconds: _seconds, ...told } = collector;
-  return JSON.stringify(told);
+/** Collectors that come and go: those of a line in this thread, or of all workers. */
+export interface Reloadable<C extends { readonly name: string }> {
+  /** Those of now, by {@link collectorKey}. */
+  readonly current: Map<string, C>;
+  /** Makes the way to a collector, which does nothing yet. @throws UserError where it cannot be */
+  make(collector: CollectorConfig): C;
+  /** `current` has changed: those that are gone end, and those that are new begin, with their templates. */
+  follow(gone: readonly C[], fresh: readonly C[]): void;
 }
 
-export interface ReloaderOptions {
+export interface ReloaderOptions<C extends { readonly name: string }> {
   /** What is in force since the start. */
   readonly config: EffectiveConfig;
   /** Reads flags and file again. */
   readonly load: () => Loaded;
-  readonly probe: Probe;
-  /** Brought up to date by each reload. */
-  readonly collectors: Collectors;
+  readonly collectors: Reloadable<C>;
   readonly log: Log;
-  /** The collectors are others now. */
-  readonly onChange: () => void;
 }
 
-export class Reloader {
+export class Reloader<C extends { readonly name: string }> {
   /** Reloads that were applied, and those whose configuration had mistakes. */
   readonly counters = { applied: 0, refused: 0 };
-  /** Collectors that were taken away, and still drain. */
-  readonly leaving = new Set<CollectorOutlet>();
-  readonly #options: ReloaderOptions;
+  readonly #options: ReloaderOptions<C>;
 
-  constructor(options: ReloaderOptions) {
+  constructor(options: ReloaderOptions<C>) {
     this.#options = options;
   }
 
   /** Applies the configuration of now, or, where it has a mistake, nothing of it. */
   reload(): void {
     const { log, load, config, collectors } = this.#options;
+    const { current } = collectors;
     const { config: next, mistakes } = load();
     if (next === undefined) {
       this.#refuse(mistakes);
       return;
     }
     const wanted = new Map(next.collectors.map((collector) => [collectorKey(collector), collector]));
-    const gone = [...collectors].filter(([key]) => !wanted.has(key));
-    const added = [...wanted].filter(([key]) => !collectors.has(key));
-    let fresh: (readonly [string, CollectorOutlet])[];
+    const gone = [...current].filter(([key]) => !wanted.has(key));
+    const added = [...wanted].filter(([key]) => !current.has(key));
+    let fresh: (readonly [string, C])[];
     try {
-      // The queue is sized by the table, which stays as it is.
-      fresh = added.map(([key, collector]) => [key, collectorOutlet(collector, config.maxFlows, log, true)]);
+      fresh = added.map(([key, collector]) => [key, collectors.make(collector)]);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.#refuse([error.message]);
       return;
     }
-    this.#follow(gone, fresh);
+    for (const [key] of gone) current.delete(key);
+    for (const [key, one] of fresh) current.set(key, one);
+    if (gone.length + fresh.length > 0) {
+      collectors.follow(
+        gone.map(([, one]) => one),
+        fresh.map(([, one]) => one),
+      );
+    }
     this.counters.applied++;
     warnOfLonelyGroups(next.collectors, log);
-    if (collectors.size === 0 && gone.length > 0) {
+    if (current.size === 0 && gone.length > 0) {
       log.warn('the last collector was taken away: records go nowhere until a reload brings one');
     }
     log.info('the configuration was read again', {
       collectorsAdded: fresh.map(([, { name }]) => name),
       collectorsRemoved: gone.map(([, { name }]) => name),
-      collectorsKept: collectors.size - fresh.length,
+      collectorsKept: current.size - fresh.length,
     });
     const later = PROPERTIES.filter(
       (property) =>
@@ -102,31 +101,5 @@ export class Reloader {
     this.counters.refused++;
     for (const mistake of mistakes) log.error(mistake);
     log.error('the configuration has mistakes: the one before stays in force', { mistakes: mistakes.length });
-  }
-
-  /** Collectors that are gone end, and those that are new begin, with their templates. */
-  #follow(
-    gone: readonly (readonly [string, CollectorOutlet])[],
-    fresh: readonly (readonly [string, CollectorOutlet])[],
-  ): void {
-    const { collectors, probe, onChange } = this.#options;
-    for (const [key, outlet] of gone) {
-      collectors.delete(key);
-      void this.#remove(outlet);
-    }
-    for (const [key, outlet] of fresh) {
-      collectors.set(key, outlet);
-      probe.addOutlet(outlet);
-    }
-    if (gone.length + fresh.length > 0) onChange();
-  }
-
-  async #remove(outlet: CollectorOutlet): Promise<void> {
-    const { probe, log } = this.#options;
-    const removed = probe.exports.find((each) => each.outlet === outlet)!;
-    this.leaving.add(outlet);
-    await probe.removeOutlet(outlet, DRAIN_MILLISECONDS);
-    this.leaving.delete(outlet);
-    reportExport(removed, log);
   }
 }

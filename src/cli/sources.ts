@@ -1,5 +1,6 @@
 /** From the configuration to what captures: a ring or libpcap on each interface. */
 
+import type { FanoutGroup } from '../capture/fanout.ts';
 import { compileFilter, type FilterProgram } from '../capture/filter.ts';
 import { findInterface, linkTypeOf, noSuchInterface } from '../capture/interfaces.ts';
 import { LibpcapSource } from '../capture/libpcap.ts';
@@ -9,21 +10,39 @@ import type { EffectiveConfig } from '../config/load.ts';
 import { EXIT_USAGE, UserError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
+/** A filter for each interface's ring, in the order of the configuration. */
+export type FilterPrograms = readonly FilterProgram[];
+
 /** @throws Error where an interface does not exist or a filter does not compile */
-export async function liveSources(config: EffectiveConfig, log: Logger): Promise<PacketSource[]> {
+export async function compileFilters(config: EffectiveConfig): Promise<FilterPrograms> {
+  const { filter, interfaces, origins } = config;
+  if (filter === undefined || config.capture === 'libpcap') return interfaces.map(() => []);
+  return Promise.all(interfaces.map((interfaceName) => compileFor(interfaceName, filter, origins.filter)));
+}
+
+/** @param group of the ring on an interface, by its position in the configuration, where rings share it */
+export function liveSources(
+  config: EffectiveConfig,
+  programs: FilterPrograms,
+  log: Logger,
+  group?: (position: number) => FanoutGroup,
+): PacketSource[] {
   const { direction, promiscuous, filter } = config;
   if (config.capture === 'libpcap') {
     return config.interfaces.map(
       (interfaceName) => new LibpcapSource({ interfaceName, direction, promiscuous, filter }),
     );
   }
-  return Promise.all(
-    config.interfaces.map(async (interfaceName) => {
-      const program =
-        filter === undefined ? [] : await compileFor(interfaceName, filter, config.origins.filter);
-      const say = (message: string) => log.warn(message, { interface: interfaceName });
-      return new RingSource({ interfaceName, direction, promiscuous, filter: program, log: say });
-    }),
+  return config.interfaces.map(
+    (interfaceName, position) =>
+      new RingSource({
+        interfaceName,
+        direction,
+        promiscuous,
+        filter: programs[position]!,
+        group: group?.(position),
+        log: (message) => log.warn(message, { interface: interfaceName }),
+      }),
   );
 }
 

@@ -1,17 +1,24 @@
 /** Flags, the YAML file and the defaults become the effective configuration. Flags beat YAML beats defaults. */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
 import { OPTIONS, type Origins, optionOf, PROPERTIES, type Property, type Settings } from './schema.ts';
 import { BadValue } from './value-types.ts';
+import { workerMistakes } from './worker-share.ts';
 import { type Given, type GivenText, readYamlOptions } from './yaml-file.ts';
 
 /** What the commands are given. */
 export interface EffectiveConfig extends Settings {
   /** The collectors of `collectorUrls`, every value resolved against the options. */
   readonly collectors: readonly CollectorConfig[];
+  /** `workers`, where `auto` is the number of cores. */
+  readonly workerCount: number;
   /** Where each value came from. */
   readonly origins: Origins;
 }
+
+/** `auto`: more would want more than 32 MiB of ring each, and there is seldom that much to capture. */
+const MOST_AUTO_WORKERS = 8;
 
 /** The flags that were given, as texts; a switch is `true` or `false`. */
 export type Flags = ReadonlyMap<Property, readonly string[]>;
@@ -29,8 +36,15 @@ interface Value {
   readonly texts: readonly GivenText[];
 }
 
-/** @param readFile gives a file's octets or throws as `readFileSync` does */
-export function loadConfig(flags: Flags, readFile: (path: string) => Uint8Array = readFileSync): Loaded {
+/**
+ * @param readFile gives a file's octets or throws as `readFileSync` does
+ * @param cores of this machine, for `--workers auto`
+ */
+export function loadConfig(
+  flags: Flags,
+  readFile: (path: string) => Uint8Array = readFileSync,
+  cores = availableParallelism(),
+): Loaded {
   const mistakes: string[] = [];
   const values = new Map<Property, Value>(PROPERTIES.map((property) => [property, defaultOf(property)]));
   const take = (given: Given) => {
@@ -51,17 +65,22 @@ export function loadConfig(flags: Flags, readFile: (path: string) => Uint8Array 
 
   const settings = Object.fromEntries([...values].map(([property, { value }]) => [property, value]));
   const origins = Object.fromEntries([...values].map(([property, { origin }]) => [property, origin]));
+  const { workers } = settings as Settings;
+  const workerCount = workers === 'auto' ? Math.min(cores, MOST_AUTO_WORKERS) : workers;
   const collectors = parseCollectors(
     values.get('collectorUrls')?.texts ?? [],
     settings as Settings,
+    workerCount,
     mistakes,
   );
   const from = values.get('decapsulateFrom')?.texts[0];
   if (from !== undefined && values.get('decapsulate')?.texts.length === 0) {
     mistakes.push(`${from.where}: no tunnel is opened without decapsulate`);
   }
-  if (mistakes.length > 0) return { config: undefined, mistakes };
-  return { config: { ...(settings as Settings), collectors, origins: origins as Origins }, mistakes };
+  const config = { ...(settings as Settings), collectors, workerCount, origins: origins as Origins };
+  const where = values.get('workers')!.origin.replace(/^flag /, '');
+  mistakes.push(...workerMistakes(config, where.startsWith('--') ? where : `${where}: workers`));
+  return { config: mistakes.length > 0 ? undefined : config, mistakes };
 }
 
 function defaultOf(property: Property): Value {
@@ -119,19 +138,21 @@ function splitAtCommas({ text, where }: GivenText): GivenText[] {
 function parseCollectors(
   texts: readonly GivenText[],
   settings: Settings,
+  workerCount: number,
   mistakes: string[],
 ): CollectorConfig[] {
   const collectors: CollectorConfig[] = [];
   for (const { text, where } of texts) {
     try {
       const collector = parseCollectorUrl(text, settings);
-      const twin = collectors.find((other) => isSameSession(collector, other));
+      const twin = collectors.find((other) => isSameSession(collector, other, workerCount));
       // A collector could not tell the two streams apart: both would count the same sequence.
       if (twin !== undefined && twin.url !== collector.url) {
+        const apart = workerCount === 1 ? '' : `, ${workerCount} apart: each worker takes the next one`;
         mistakes.push(
           collector.file !== undefined
             ? `${where}: "${text}" is the same file as "${twin.url}"`
-            : `${where}: "${text}" is the same collector as "${twin.url}"; give them an observation-domain each`,
+            : `${where}: "${text}" is the same collector as "${twin.url}"; give them an observation-domain each${apart}`,
         );
       }
       collectors.push(collector);
@@ -143,14 +164,15 @@ function parseCollectors(
   return collectors;
 }
 
-function isSameSession(a: CollectorConfig, b: CollectorConfig): boolean {
+/** Whether two of the workers' streams could not be told apart: each takes the observation domain plus its index. */
+function isSameSession(a: CollectorConfig, b: CollectorConfig, workerCount: number): boolean {
   if (a.file !== undefined || b.file !== undefined) return a.file?.path === b.file?.path;
   return (
     a.protocol === b.protocol &&
     a.transport === b.transport &&
     a.host.toLowerCase() === b.host.toLowerCase() &&
     a.port === b.port &&
-    a.observationDomain === b.observationDomain &&
+    Math.abs(a.observationDomain - b.observationDomain) < workerCount &&
     a.source === b.source
   );
 }

@@ -7,6 +7,7 @@ import {
   choice,
   endpointOrOff,
   integer,
+  integerOrAuto,
   interfaceName,
   prefix,
   samplingRate,
@@ -85,6 +86,14 @@ export const OPTIONS = {
     group: 'Capture',
     commands: RUN,
     help: "Capture only what matches, in tcpdump's language: 'not port 22'",
+  },
+  workers: {
+    name: 'workers',
+    type: integerOrAuto(1, 64),
+    default: '1',
+    group: 'Capture',
+    commands: RUN,
+    help: 'Threads that share the packets, each an exporter of its own; auto: one a core',
   },
   decapsulate: {
     name: 'decapsulate',

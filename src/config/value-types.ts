@@ -72,6 +72,23 @@ export function octets(minimum: number, maximum: number): ValueType<number> {
   };
 }
 
+/** A whole number, or `auto`. */
+export function integerOrAuto(minimum: number, maximum: number): ValueType<number | 'auto'> {
+  const number = integer(minimum, maximum);
+  return {
+    parse(text) {
+      if (text === 'auto') return 'auto';
+      if (!/^[-+]?\d/.test(text)) {
+        throw new BadValue(
+          `${quoted(text)} is neither a whole number from ${minimum} to ${maximum} nor auto${didYouMean(text, ['auto'])}`,
+        );
+      }
+      return number.parse(text);
+    },
+    format: String,
+  };
+}
+
 export function choice<const C extends string>(...choices: C[]): ValueType<C> {
   const last = choices.at(-1);
   const listed = choices.length === 1 ? last : `${choices.slice(0, -1).join(', ')} or ${last}`;

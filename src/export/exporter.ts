@@ -61,6 +61,8 @@ export interface ExporterOptions {
   readonly observed: () => Pick<ControlData, 'interfaces' | 'metering'>;
   /** Said once each: what this format cannot carry. */
   readonly onNotice: (text: string) => void;
+  /** Something that was handed to the transport is settled, and counted. */
+  readonly onSettled?: (() => void) | undefined;
 }
 
 /** A Message that is not full leaves within this time, the interval of `tick` (25 ms) on either side included. */
@@ -223,6 +225,7 @@ export class Exporter implements GroupMember, Session<Message> {
       this.messageOctetsSent += message.bytes.length;
     }
     if (this.#pool.length < MOST_POOLED) this.#pool.push(message as PooledMessage);
+    this.#options.onSettled?.();
   }
 
   #makeFormat(): Format {

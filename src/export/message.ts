@@ -24,6 +24,7 @@ export const NOT_SENT_REASONS = [
   'disk_full', //         a file could not grow, and the queue could not hold the records until it could
   'shutdown', //          still queued when the time to drain at shutdown was over
   'not_representable', // the format cannot carry the record (IPv6 in NetFlow v5)
+  'worker_died', //       they, or packets in the flow table, were a worker's that died
   'other', //             any other error of the kernel; the log names it
   'before_start', //      ended before the collector was added; no loss, but a term of the identity
 ] as const;

@@ -14,6 +14,7 @@ import { processMetrics } from './process-metrics.ts';
 import { routeMetrics } from './route-metrics.ts';
 import { runMetrics } from './run-metrics.ts';
 import type { MetricSources } from './sources.ts';
+import { workerMetrics } from './worker-metrics.ts';
 
 /** A registry whose `metrics()` reads the sources. */
 export function buildRegistry(sources: MetricSources): Registry {
@@ -24,6 +25,7 @@ export function buildRegistry(sources: MetricSources): Registry {
     ...routeMetrics(sources),
     ...collectorMetrics(sources),
     ...runMetrics(sources),
+    ...workerMetrics(sources),
     ...processMetrics(sources),
   ]) {
     add(registry, definition);

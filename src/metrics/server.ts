@@ -19,6 +19,7 @@ export interface MetricsServerOptions {
   readonly registry: { readonly contentType: string; metrics(): Promise<string> };
   readonly captures: readonly Pick<CaptureMetrics, 'interface' | 'capturing'>[];
   readonly collectors: readonly Pick<CollectorMetrics, 'url' | 'state'>[];
+  readonly workers?: { readonly running: number; readonly each: readonly unknown[] } | undefined;
   /** A request, and an answer that is not read, end after this time. */
   readonly timeoutMilliseconds?: number | undefined;
 }
@@ -121,11 +122,14 @@ export class MetricsServer {
       capturing: one.capturing,
     }));
     const collectors = this.#options.collectors.map(({ url, state }) => ({ collector: url, state }));
+    const { workers } = this.#options;
+    // While one is replaced, the kernel gives its packets to those that are left.
+    const threads = workers && { workers: { running: workers.running, of: workers.each.length } };
     const ready = captures.length > 0 && captures.every(({ capturing }) => capturing);
     return {
       status: ready ? 200 : 503,
       type: 'application/json',
-      body: `${JSON.stringify({ ready, captures, collectors })}\n`,
+      body: `${JSON.stringify({ ready, captures, collectors, ...threads })}\n`,
     };
   }
 }

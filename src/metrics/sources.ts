@@ -95,6 +95,19 @@ export interface RunMetrics {
     | undefined;
 }
 
+/** The worker threads, where there are some: what differs between them. */
+export interface WorkersMetrics {
+  readonly running: number;
+  /** Workers started in the place of one that died. */
+  readonly restarts: number;
+  readonly each: readonly {
+    readonly capturedPackets: number;
+    readonly kernelDroppedPackets: number;
+    /** The longest delay of its event loop in the last second. */
+    readonly eventLoopLagSeconds: number;
+  }[];
+}
+
 /** The program itself; `cli/` hands over what `process` knows. */
 export interface ProgramMetrics {
   readonly version: string;
@@ -142,6 +155,8 @@ export interface MetricSources {
   /** May change between scrapes: the labels follow. */
   readonly collectors: readonly CollectorMetrics[];
   readonly run: RunMetrics;
+  /** Undefined: the main thread does the work. */
+  readonly workers?: WorkersMetrics | undefined;
   readonly program: ProgramMetrics;
   readonly loopLag: LoopLagMetrics;
 }

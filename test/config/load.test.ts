@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type Flags, type Loaded, loadConfig } from '../../src/config/load.ts';
+import { shareOf } from '../../src/config/worker-share.ts';
 
 const noSuchFile = () => {
   throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
@@ -221,4 +222,77 @@ t.test('an unreadable file', async (t) => {
     Uint8Array.of(0xff, 0xfe, 0x00),
   );
   t.same(mistakes, ['configuration file "weir.yaml": it is not UTF-8 text']);
+});
+
+t.test('workers', async (t) => {
+  const load = (flags: Record<string, readonly string[]>) =>
+    loadConfig(new Map(Object.entries(flags)) as Flags, noSuchFile, 2);
+  t.match(load({}).config, { workers: 1, workerCount: 1 });
+  t.match(load({ workers: ['auto'] }).config, { workers: 'auto', workerCount: 2 }, 'one a core');
+  t.match(
+    loadConfig(new Map([['workers', ['auto']]]), noSuchFile, 96).config,
+    { workerCount: 8 },
+    'within reason',
+  );
+  t.match(load({ workers: ['64'] }).config, { workers: 64, workerCount: 64 });
+  for (const [text, mistake] of [
+    ['0', '--workers: "0" is not a whole number from 1 to 64'],
+    ['65', '--workers: "65" is not a whole number from 1 to 64'],
+    ['autp', '--workers: "autp" is neither a whole number from 1 to 64 nor auto; did you mean "auto"?'],
+  ] as const) {
+    t.same(load({ workers: [text] }).mistakes, [mistake]);
+  }
+  const workers = ['3'];
+  const collectors = (...urls: string[]) => load({ workers, collectorUrls: urls }).mistakes;
+  t.same(collectors('netflow5://a?observation-domain=253', 'netflow5://b?observation-domain=509'), []);
+  t.match(collectors('netflow5://a?observation-domain=510'), [
+    /^--workers: "netflow5:.*": 3 workers from engine ID 254 on need IDs up to 256, and NetFlow v5 has 8 bits/,
+  ]);
+  t.same(collectors('ipfix://a?observation-domain=4294967293'), []);
+  t.match(collectors('ipfix://a?observation-domain=4294967294'), [/domains up to 4294967296/]);
+  t.same(collectors('ipfix://a?observation-domain=1', 'ipfix://a?observation-domain=4'), []);
+  t.match(collectors('ipfix://a?observation-domain=1', 'ipfix://a?observation-domain=3'), [
+    /is the same collector as .*; give them an observation-domain each, 3 apart: each worker takes the next one/,
+  ]);
+  t.match(collectors('ipfix+file:///var/a.ipfix'), [/3 workers cannot write one file/]);
+  t.match(load({ workers, maxFlows: ['2'] }).mistakes, [
+    /^--workers: max-flows: 2 cannot be shared by 3 workers/,
+  ]);
+  t.match(load({ workers, capture: ['libpcap'] }).mistakes, [/^--workers: 3 workers need --capture ring/]);
+  t.match(load({ workers, direction: ['both'] }).mistakes, [
+    /^--workers: 3 workers need --direction ingress/,
+  ]);
+  t.match(load({ workers, interfaces: ['lo'] }).mistakes, [/^--workers: 3 workers need --direction ingress/]);
+  t.match(loadYaml('max-flows: 1\nworkers: 2\n').mistakes, [
+    /^weir.yaml:2: workers: max-flows: 1 cannot be shared/,
+  ]);
+});
+
+t.test("a worker's share", async (t) => {
+  const { config } = loadConfig(
+    new Map([
+      ['workers', ['3']],
+      ['maxFlows', ['100']],
+      [
+        'collectorUrls',
+        ['ipfix://a?rate=1000', 'netflow9://b?observation-domain=7&rate=0', 'ipfix://c?rate=1'],
+      ],
+    ]),
+  );
+  const shares = [0, 1, 2].map((index) => shareOf(config!, index));
+  t.same(
+    shares.map(({ maxFlows }) => maxFlows),
+    [34, 33, 33],
+    'the total is what was asked for',
+  );
+  t.same(
+    shares.map(({ observationDomain }) => observationDomain),
+    [1, 2, 3],
+  );
+  t.match(shares[2]!.collectors, [
+    { url: 'ipfix://a?rate=1000', observationDomain: 3, datagramsPerSecond: 333 },
+    { observationDomain: 9, datagramsPerSecond: 0 },
+    { observationDomain: 3, datagramsPerSecond: 1 },
+  ]);
+  t.match(shares[0]!.collectors[0], { observationDomain: 1 });
 });

@@ -24,6 +24,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   host: ['system'],
   metrics: ['capture', 'packet', 'flow', 'export', 'transport'],
   'probe.ts': ['capture', 'packet', 'flow', 'export'],
+  workers: ['host', 'capture', 'packet', 'flow', 'export', 'transport', 'probe.ts'],
+  'worker.ts': ['capture', 'probe.ts', 'workers'],
   cli: [
     'system',
     'capture',
@@ -36,6 +38,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'host',
     'metrics',
     'probe.ts',
+    'workers',
+    'worker.ts',
   ],
 };
 

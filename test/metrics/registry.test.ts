@@ -139,6 +139,25 @@ t.test('how the last run ended is told where a state file says so', async (t) =>
   t.equal(unknown.get('weir_last_run_packets'), 0);
 });
 
+t.test('workers are told apart where they differ, and only where there are some', async (t) => {
+  t.notMatch(await buildRegistry(testSources()).metrics(), /weir_worker/);
+  const each = [
+    { capturedPackets: 600, kernelDroppedPackets: 1, eventLoopLagSeconds: 0.01 },
+    { capturedPackets: 400, kernelDroppedPackets: 2, eventLoopLagSeconds: 0.02 },
+  ];
+  const workers = { running: 1, restarts: 3, each };
+  const all = samples(await buildRegistry({ ...testSources(), workers }).metrics());
+  t.match(Object.fromEntries(all), {
+    weir_workers: 2,
+    weir_workers_running: 1,
+    weir_worker_restarts_total: 3,
+    'weir_worker_captured_packets_total{worker="0"}': 600,
+    'weir_worker_captured_packets_total{worker="1"}': 400,
+    'weir_worker_kernel_dropped_packets_total{worker="1"}': 2,
+    'weir_worker_eventloop_lag_max_seconds{worker="1"}': 0.02,
+  });
+});
+
 t.test('both identities of conservation hold within a scrape while everything moves', async (t) => {
   const sources = testSources();
   const registry = buildRegistry(sources);

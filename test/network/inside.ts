@@ -131,6 +131,18 @@ const kinds: Record<string, () => Promise<void>> = {
     const socket = createSocket('udp4');
     setInterval(() => socket.send(Buffer.alloc(100), Number(port), host), Number(count));
   },
+  /** host port octets source…: from each of these addresses a datagram, after the echo of the one before. */
+  async 'udp-from'() {
+    for (const source of rest.slice(3)) {
+      const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+      socket.bind(0, source);
+      await once(socket, 'listening');
+      socket.send(Buffer.alloc(Number(count)), Number(port), host);
+      await once(socket, 'message');
+      socket.close();
+    }
+    say({ sent: rest.length - 3 });
+  },
   /** host first-port ports sockets: a datagram from each socket to each port, a flow each. */
   async 'udp-flows'() {
     const senders = Array.from({ length: Number(sockets) }, () => createSocket('udp4'));

@@ -186,32 +186,46 @@ export class WeirRun extends Program {
 
   private constructor(
     namespace: LabNamespace,
+    command: readonly string[],
     interfaces: readonly string[],
     flags: readonly string[],
-    launcher: readonly string[],
   ) {
     const where = interfaces.flatMap((name) => ['-i', name]);
-    const run = [process.execPath, MAIN, 'run', ...where, '--metrics', '127.0.0.1:0', ...flags];
-    super(namespace, [...launcher, ...run]);
+    super(namespace, [...command, 'run', ...where, '--metrics', '127.0.0.1:0', ...flags]);
     this.#namespace = namespace;
   }
 
-  static async start(
+  static start(namespace: LabNamespace, interfaces: readonly string[], ...flags: string[]): Promise<WeirRun> {
+    return WeirRun.startWith(MAIN, namespace, interfaces, ...flags);
+  }
+
+  /** Starts another program that takes weir's arguments. */
+  static startWith(
+    main: string,
     namespace: LabNamespace,
     interfaces: readonly string[],
     ...flags: string[]
   ): Promise<WeirRun> {
-    return WeirRun.startBy([], namespace, interfaces, ...flags);
+    return WeirRun.#begin([process.execPath, main], namespace, interfaces, flags);
   }
 
   /** @param launcher a command that starts the command that follows it */
-  static async startBy(
+  static startBy(
     launcher: readonly string[],
     namespace: LabNamespace,
     interfaces: readonly string[],
     ...flags: string[]
   ): Promise<WeirRun> {
-    const weir = new WeirRun(namespace, interfaces, flags, launcher);
+    return WeirRun.#begin([...launcher, process.execPath, MAIN], namespace, interfaces, flags);
+  }
+
+  static async #begin(
+    command: readonly string[],
+    namespace: LabNamespace,
+    interfaces: readonly string[],
+    flags: readonly string[],
+  ): Promise<WeirRun> {
+    const weir = new WeirRun(namespace, command, interfaces, flags);
     const { metrics } = await weir.said('capturing');
     weir.#url = String(metrics).replace(/\/metrics$/, '');
     return weir;

@@ -23,7 +23,13 @@ function configuration(t: Test, first: object): { path: string; write: (options:
   return { path, write };
 }
 
-test('collectors are added and taken away, and the table is kept', live, async (t) => {
+for (const workers of [1, 2]) {
+  test(`collectors are added and taken away, and the table is kept: workers ${workers}`, live, (t) =>
+    addAndTakeAway(t, workers),
+  );
+}
+
+async function addAndTakeAway(t: Test, workers: number): Promise<void> {
   const lab = await labFor(t);
   const host = lab.addresses.server.ipv4;
   const udp = await serve(lab.server, 'udp-echo', host);
@@ -32,7 +38,7 @@ test('collectors are added and taken away, and the table is kept', live, async (
   const [a, b, c] = [`ipfix://127.0.0.1:${to}`, `netflow9://127.0.0.1:${to}`, `ipfix+tcp://127.0.0.1:${to}`];
   const timeouts = { 'active-timeout': 300, 'idle-timeout': 300 };
   const { path, write } = configuration(t, { ...timeouts, collector: [a] });
-  const weir = await WeirRun.start(lab.router, SIDES, '--config', path);
+  const weir = await WeirRun.start(lab.router, SIDES, '--config', path, '--workers', String(workers));
   let lines = 0;
   const reload = async (options: object, message = READ_AGAIN) => {
     write(options);
@@ -61,7 +67,7 @@ test('collectors are added and taken away, and the table is kept', live, async (
   t.equal(added.sum('weir_collector_not_sent_packets_total', before), left);
   t.equal(added.sum('weir_collector_not_sent_packets_total', { ...before, collector: a }), 0);
   t.equal(added.sum('weir_flows'), ended.sum('weir_flows'), 'the table is as it was');
-  t.equal(added.sum('weir_collector_sessions_total', { collector: a }), 1);
+  t.equal(added.sum('weir_collector_sessions_total', { collector: a }), workers);
 
   await traffic(lab.client, 'tcp-send', host, tcp, 10_000);
   const more = await weir.metricsUntil(
@@ -85,7 +91,7 @@ test('collectors are added and taken away, and the table is kept', live, async (
   const fewer = await weir.metrics();
   conserves(t, fewer, [b]);
   t.notMatch(fewer.text, `"${a}"`);
-  t.equal(fewer.sum('weir_collector_sessions_total', { collector: b }), 1, 'the same session');
+  t.equal(fewer.sum('weir_collector_sessions_total', { collector: b }), workers, 'the same session');
 
   // What a collector takes from the options makes it another one, with a session of its own.
   t.match(await reload({ ...timeouts, collector: [b], mtu: 1400 }), {
@@ -113,7 +119,7 @@ test('collectors are added and taken away, and the table is kept', live, async (
   const { meteredPackets } = weir.log.find(({ msg }) => msg === 'metered')!;
   t.equal(total(of(9), {}).packets, Number(meteredPackets) - left, 'all that left since B was added');
   t.equal(weir.log.filter(({ msg }) => msg === 'capturing').length, 1);
-});
+}
 
 test('the export to a collector that was added is not metered', live, async (t) => {
   const lab = await labFor(t);
