@@ -16,9 +16,11 @@ export function hashKey(keys: Int32Array, at: number, words: number, seed: HashS
   let v1 = seed[1];
   let v2 = 0x6c796765 ^ v0;
   let v3 = 0x74656462 ^ v1;
-  // One round a word …
-  for (let i = at; i < at + words; i++) {
-    const word = keys[i]!;
+  // One round a word, then three to finish; a word of zero leaves the finishing rounds as they are. (The length
+  // octet of SipHash is left out: all keys of one table have the same length.)
+  for (let i = 0; i < words + 3; i++) {
+    const word = i < words ? keys[at + i]! : 0;
+    if (i === words) v2 ^= 0xff;
     v3 ^= word;
     v0 = (v0 + v1) | 0;
     v1 = (v1 << 5) | (v1 >>> 27);
@@ -35,24 +37,6 @@ export function hashKey(keys: Int32Array, at: number, words: number, seed: HashS
     v1 ^= v2;
     v2 = (v2 << 16) | (v2 >>> 16);
     v0 ^= word;
-  }
-  // … then three to finish. (SipHash's length octet is left out: all keys of one table have the same length.)
-  v2 ^= 0xff;
-  for (let i = 0; i < 3; i++) {
-    v0 = (v0 + v1) | 0;
-    v1 = (v1 << 5) | (v1 >>> 27);
-    v1 ^= v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = (v3 << 8) | (v3 >>> 24);
-    v3 ^= v2;
-    v0 = (v0 + v3) | 0;
-    v3 = (v3 << 7) | (v3 >>> 25);
-    v3 ^= v0;
-    v2 = (v2 + v1) | 0;
-    v1 = (v1 << 13) | (v1 >>> 19);
-    v1 ^= v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
   }
   return v1 ^ v3;
 }
