@@ -3,6 +3,8 @@
 import t from 'tap';
 import type { FlowRecord } from '../../src/flow/flow-record.ts';
 import type { Meter } from '../../src/flow/meter.ts';
+import type { RouteLookup } from '../../src/flow/route.ts';
+import { fragmentFrames } from '../support/fragments.ts';
 import { ACK, FIN, type Packet, RST, SYN } from '../support/frames.ts';
 import { MeterRig } from './meter-rig.ts';
 
@@ -150,5 +152,67 @@ t.test('one active timer for both; a direction that was silent has the times of 
     { packets: 1, reversePackets: 1, start: 0, reverseStart: 4000, reason: 2 },
     { packets: 0, reversePackets: 1, start: 5000, reverseStart: 5000, reason: 2 },
     { packets: 1, reversePackets: 0, start: 10_000, reverseStart: 10_000, reason: 4 },
+  ]);
+});
+
+t.test('fragments find their ports before their biflow, in whatever order they come', async (t) => {
+  const frames = (source: string, destination: string, sourcePort: number, destinationPort: number) =>
+    fragmentFrames(
+      { source, destination, protocol: 17, sourcePort, destinationPort, payload: 4000 },
+      7,
+      [1480, 1480],
+    );
+  const questions = frames('10.0.0.9', '10.0.0.1', 40_000, 53);
+  const answers = frames('10.0.0.1', '10.0.0.9', 53, 40_000);
+  for (const order of ['012', '021', '102', '120', '201', '210']) {
+    const rig = new BiflowRig();
+    for (const [i, n] of [...order].entries()) {
+      rig.octets(T + i, questions[Number(n)]!);
+      rig.octets(T + i, answers[Number(n)]!);
+    }
+    t.equal(rig.meter.flows, 1, order);
+    rig.meter.endAll();
+    t.match(rig.seen, [{ source: '10.0.0.9', sourcePort: 40_000, packets: 3, reversePackets: 3 }], order);
+  }
+});
+
+t.test('each direction has the route of its own addresses', async (t) => {
+  const asked: string[] = [];
+  /** Says of each destination its last octet. */
+  const routes: RouteLookup & { generation: number } = {
+    generation: 0,
+    lookup: (words, at, ipVersion) => {
+      const octets = new Uint8Array(words.slice(at, at + (ipVersion === 4 ? 2 : 8)).buffer);
+      asked.push(octets.join('.'));
+      return {
+        egressInterface: octets.at(-1)! + 1000 * routes.generation,
+        nextHop: new Int32Array(4).fill(octets.at(-1)!),
+        sourcePrefixLength: 24,
+        destinationPrefixLength: 32,
+      };
+    },
+  };
+  const seen: number[][] = [];
+  const rig = new MeterRig({ biflow: true, routes }, ({ layout, view, offset }) => {
+    const at = (name: string) => view.getUint32(offset + layout.fields.get(name)!.offset, true);
+    const v = layout.ipVersion;
+    seen.push([at('egressInterface'), at('reverseEgressInterface')]);
+    seen.push([at(`ipNextHopIPv${v}Address`), at(`reverseIpNextHopIPv${v}Address`)]);
+  });
+  rig.packet(T, client());
+  rig.packet(T + 1, server());
+  t.same(asked, ['10.0.0.9.10.0.0.1', '10.0.0.1.10.0.0.9'], 'once a direction');
+  routes.generation = 1;
+  rig.packet(T + 5000, server());
+  t.equal(asked.length, 4, 'and again when the routes have changed and a record opens');
+  rig.packet(T + 5001, { source: '2001:db8::9', destination: '2001:db8::1', protocol: 17 });
+  rig.meter.endAll();
+  t.same(seen, [
+    [1, 9],
+    [1, 9],
+    [1001, 1009],
+    [1, 9],
+    [1001, 1009],
+    [1, 9],
   ]);
 });
