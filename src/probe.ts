@@ -65,6 +65,7 @@ export interface ProbeOptions
     | 'seed'
     | 'sampling'
     | 'decapsulator'
+    | 'biflow'
   > {
   readonly sources: readonly PacketSource[];
   readonly live: boolean;

@@ -49,9 +49,10 @@ export function readFlow(read: FieldReader, into: FlowFields): boolean {
     into.destinationTransportPort = 0;
   }
   into.ingressInterface = number(read('ingressInterface'));
-  into.octetDeltaCount = number(read('octetDeltaCount'));
-  into.packetDeltaCount = number(read('packetDeltaCount'));
-  into.tcpControlBits = number(read('tcpControlBits'));
+  // Of a biflow both directions: what the line is about is the conversation.
+  into.octetDeltaCount = number(read('octetDeltaCount')) + number(read('reverseOctetDeltaCount'));
+  into.packetDeltaCount = number(read('packetDeltaCount')) + number(read('reversePacketDeltaCount'));
+  into.tcpControlBits = number(read('tcpControlBits')) | number(read('reverseTcpControlBits'));
   into.flowEndReason = number(read('flowEndReason'));
   into.flowStartMilliseconds = time(read('flowStartMilliseconds'), read('flowStartSeconds'));
   into.flowEndMilliseconds = time(read('flowEndMilliseconds'), read('flowEndSeconds'));

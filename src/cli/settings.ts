@@ -5,7 +5,13 @@ import type { ProbeOptions } from '../probe.ts';
 
 type Settings = Pick<
   ProbeOptions,
-  'activeTimeoutMilliseconds' | 'idleTimeoutMilliseconds' | 'maxFlows' | 'fields' | 'seed' | 'sampling'
+  | 'activeTimeoutMilliseconds'
+  | 'idleTimeoutMilliseconds'
+  | 'maxFlows'
+  | 'fields'
+  | 'seed'
+  | 'sampling'
+  | 'biflow'
 >;
 
 /** @param entropy 8 random octets: the seed of the flow table's hash */
@@ -16,6 +22,7 @@ export function probeSettings(config: EffectiveConfig, entropy: Buffer): Setting
     idleTimeoutMilliseconds: Math.round(config.idleTimeoutSeconds * 1000),
     maxFlows: config.maxFlows,
     fields: config.fields,
+    biflow: config.biflow,
     sampling: interval > 1 ? { interval, mode } : undefined,
     seed: [entropy.readInt32LE(0), entropy.readInt32LE(4)],
   };

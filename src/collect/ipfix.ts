@@ -1,6 +1,6 @@
 /** IPFIX (RFC 7011). */
 
-import { elementById } from '../export/elements.ts';
+import { elementById, REVERSE_ENTERPRISE } from '../export/elements.ts';
 import type { IncomingMessage } from './message.ts';
 import type { MalformedReason } from './problems.ts';
 import { elementField, recordField } from './record.ts';
@@ -23,8 +23,6 @@ const OPTIONS_TEMPLATE_SET = 3;
 /** Template ID and Field Count; a withdrawal has no more (§8.1). */
 const TEMPLATE_HEADER_OCTETS = 4;
 const ENTERPRISE_BIT = 0x8000;
-/** The private enterprise number of reverse Information Elements (RFC 5103 §6.1). */
-const REVERSE_ENTERPRISE = 29305;
 
 const SPECIAL_SETS: ReadonlyMap<number, SetDecoder> = new Map([
   [TEMPLATE_SET, (message, from, to) => templateSet(message, from, to, false)],

@@ -153,6 +153,15 @@ export const OPTIONS = {
     commands: RUN,
     help: "Egress interface, next hop, prefix lengths from the kernel's routes: on or off",
   },
+  biflow: {
+    name: 'biflow',
+    type: boolean,
+    default: 'false',
+    switch: true,
+    group: 'Flows',
+    commands: BOTH,
+    help: 'Both directions in one record (RFC 5103, IPFIX); v5 and v9 get two records',
+  },
   samplingInterval: {
     name: 'sampling',
     type: samplingRate,

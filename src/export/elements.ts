@@ -262,6 +262,8 @@ const REGISTRY: readonly (readonly [number, string, ElementType, number?])[] = [
 const ENTERPRISE_REGISTRY: readonly (readonly [enterprise: number, id: number, string, ElementType])[] = [
   [6871, 14, 'initialTCPFlags', 'unsigned8'],
   [6871, 15, 'unionTCPFlags', 'unsigned8'],
+  [6871, 0x4000 | 14, 'reverseInitialTCPFlags', 'unsigned8'], // CERT's own bit for the reverse direction
+  [6871, 0x4000 | 15, 'reverseUnionTCPFlags', 'unsigned8'],
   [35632, 109, 'RETRANSMITTED_IN_PKTS', 'unsigned32'],
   [35632, 110, 'RETRANSMITTED_OUT_PKTS', 'unsigned32'],
   [35632, 111, 'OOORDER_IN_PKTS', 'unsigned32'],
@@ -271,6 +273,9 @@ const ENTERPRISE_REGISTRY: readonly (readonly [enterprise: number, id: number, s
   [33609, 200, 'TCP_HANDSHAKE_RTT_USEC', 'unsigned32'],
 ];
 
+/** The private enterprise number of reverse Information Elements (RFC 5103 §6.1). */
+export const REVERSE_ENTERPRISE = 29305;
+
 const byName = new Map<string, Element>();
 const byId = new Map<number, Element>();
 const byEnterprise = new Map<string, Element>();
@@ -278,6 +283,8 @@ for (const [id, name, type, size] of REGISTRY) {
   const element: Element = { name, id, type, size: size ?? SIZES[type], enterprise: 0 };
   byName.set(name, element);
   byId.set(id, element);
+  const reverse = `reverse${name[0]!.toUpperCase()}${name.slice(1)}`;
+  byName.set(reverse, { ...element, name: reverse, enterprise: REVERSE_ENTERPRISE });
 }
 
 for (const [enterprise, id, name, type] of ENTERPRISE_REGISTRY) {

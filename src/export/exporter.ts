@@ -122,6 +122,8 @@ export class Exporter implements GroupMember, Session<Message> {
   readonly #transport: MessageTransport<Message>;
   readonly #pool: PooledMessage[] = [];
   readonly #notices = new Set<string>();
+  /** One direction of a biflow. */
+  readonly #uniflow: { layout: FlowLayout; view: DataView; offset: number };
   #open: PooledMessage;
   /** Monotonic time at which the open Message is to leave; 0: not yet known. */
   #dueMilliseconds = 0;
@@ -132,6 +134,7 @@ export class Exporter implements GroupMember, Session<Message> {
   constructor(options: ExporterOptions, transport: MessageTransport<Message>) {
     this.#options = options;
     this.#transport = transport;
+    this.#uniflow = { layout: options.layouts[0], view: new DataView(new ArrayBuffer(0)), offset: 0 };
     this.protocol = options.protocol;
     Object.assign(this.accepted, options.before);
     Object.assign(this.notSent.get('before_start')!, options.before);
@@ -157,6 +160,22 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 
   record(record: FlowRecord): void {
+    const { uniflow, reverse } = record.layout;
+    if (uniflow === undefined || this.protocol === 'ipfix') {
+      this.#record(record);
+      return;
+    }
+    // NetFlow knows no biflows: each direction that counted something is a record of its own.
+    const one = this.#uniflow;
+    one.layout = uniflow;
+    one.view = record.view;
+    for (const offset of [record.offset, record.offset + reverse * 4]) {
+      one.offset = offset;
+      if (packetsOf(one) > 0) this.#record(one);
+    }
+  }
+
+  #record(record: FlowRecord): void {
     const packets = packetsOf(record);
     const octets = octetsOf(record);
     this.accepted.records++;
@@ -257,8 +276,10 @@ export class Exporter implements GroupMember, Session<Message> {
         tunnelFields: TUNNEL_FIELDS.filter((name) => layout.fields.has(name)),
         tcpControlBitsOctets,
         netflow9: protocol === 'netflow9',
+        biflow: protocol === 'ipfix' && layout.uniflow !== undefined,
       });
-      const made = new FlowTemplate(names, layout, taken);
+      const told = protocol === 'ipfix' ? layout : (layout.uniflow ?? layout);
+      const made = new FlowTemplate(names, told, taken);
       taken.add(made.id);
       return made;
     };
@@ -357,7 +378,13 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 }
 
-const packetsOf = ({ view, offset }: FlowRecord): number =>
-  view.getFloat64(offset + PACKET_DELTA_COUNT * 4, true);
-const octetsOf = ({ view, offset }: FlowRecord): number =>
-  view.getFloat64(offset + OCTET_DELTA_COUNT * 4, true);
+/** Of both directions, where the record has them. */
+const packetsOf = (record: FlowRecord): number => counterOf(record, PACKET_DELTA_COUNT);
+const octetsOf = (record: FlowRecord): number => counterOf(record, OCTET_DELTA_COUNT);
+
+function counterOf({ view, offset, layout }: FlowRecord, counter: number): number {
+  const forward = view.getFloat64(offset + counter * 4, true);
+  return layout.reverse === 0
+    ? forward
+    : forward + view.getFloat64(offset + (layout.reverse + counter) * 4, true);
+}

@@ -133,6 +133,9 @@ export class FlowTemplate {
   }
 }
 
+/** biflowDirection: the source of the biflow is who began it, as far as the first packet can tell (RFC 5103 §6.3). */
+const INITIATOR = 1;
+
 function parseField(name: string): TemplateField {
   const [elementName, size] = name.split(':');
   const element = elementByName(elementName!);
@@ -144,6 +147,10 @@ function step({ element, size }: TemplateField, to: number, layout: FlowLayout):
   if (name === 'ipVersion') return { copy: Copy.CONSTANT8, from: layout.ipVersion, to, size };
   if (name === 'flowStartSysUpTime' || name === 'flowEndSysUpTime') {
     return { copy: Copy.UPTIME, from: 0, to, size };
+  }
+  if (name === 'biflowDirection') return { copy: Copy.CONSTANT8, from: INITIATOR, to, size };
+  if (name.startsWith('reverseIcmpTypeCode')) {
+    return { copy: Copy.ICMP, from: layout.fields.get('reverseDestinationTransportPort')!.offset, to, size };
   }
   if (name.startsWith('icmpTypeCode')) {
     return { copy: Copy.ICMP, from: layout.fields.get('destinationTransportPort')!.offset, to, size };
@@ -186,6 +193,43 @@ export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<
   return id;
 }
 
+/** The reverse direction of a biflow (RFC 5103). What identifies it, mirrored, is not said again. */
+function reverseNames(
+  ipVersion: 4 | 6,
+  octets: 1 | 2,
+  fields: 'standard' | 'full',
+  routes: boolean,
+): string[] {
+  const names = [
+    'biflowDirection',
+    'reverseIpClassOfService',
+    `reverseTcpControlBits:${octets}`,
+    `reverseIcmpTypeCodeIPv${ipVersion}`,
+    'reverseIngressInterface',
+    'reverseVlanId',
+    'reversePacketDeltaCount',
+    'reverseOctetDeltaCount',
+    'reverseFlowStartMilliseconds',
+    'reverseFlowEndMilliseconds',
+  ];
+  if (routes) names.push('reverseEgressInterface', `reverseIpNextHopIPv${ipVersion}Address`);
+  if (fields === 'full') {
+    names.push(
+      'reverseMinimumTTL',
+      'reverseMaximumTTL',
+      'reverseTcpSynTotalCount:4',
+      'reverseTcpFinTotalCount:4',
+      'reverseTcpRstTotalCount:4',
+      'reverseInitialTCPFlags',
+      'reverseUnionTCPFlags',
+      'RETRANSMITTED_OUT_PKTS',
+      'OOORDER_IN_PKTS',
+      'TCP_WIN_MIN_OUT',
+    );
+  }
+  return names;
+}
+
 /** What `--fields full` tells of TCP. IANA has no elements for it, so that only IPFIX can carry it. */
 const TCP_INSIGHT = [
   'initialTCPFlags',
@@ -206,6 +250,7 @@ export function flowTemplateNames(
     tunnelFields?: readonly string[];
     tcpControlBitsOctets: 1 | 2;
     netflow9: boolean;
+    biflow: boolean;
   },
 ): string[] {
   const names = [
@@ -253,6 +298,9 @@ export function flowTemplateNames(
     );
     if (ipVersion === 6) names.push('flowLabelIPv6');
     if (!options.netflow9) names.push(...TCP_INSIGHT);
+  }
+  if (options.biflow) {
+    names.push(...reverseNames(ipVersion, options.tcpControlBitsOctets, options.fields, options.routes));
   }
   if (options.netflow9) names.push('flowStartSysUpTime', 'flowEndSysUpTime');
   return names;

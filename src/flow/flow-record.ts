@@ -71,6 +71,12 @@ export interface FlowLayout {
   readonly extension: number;
   /** First word of what the routes say; 0: nothing. */
   readonly route: number;
+  /** First word of what a record of one direction says of ports, interface, VLAN and addresses: the Flow Key, or beside it. */
+  readonly identity: number;
+  /** Biflows: words from the record of the forward direction to that of the reverse one; 0: there is none. */
+  readonly reverse: number;
+  /** Biflows: the layout of either direction's record alone. */
+  readonly uniflow: FlowLayout | undefined;
   /** Words of a whole record; even. */
   readonly words: number;
   /** By the name of its Information Element (elements.ts). */
@@ -115,17 +121,20 @@ export const ROUTE_NEXT_HOP = 2; // as many words as an address
  * Builds the layout for one IP version.
  * @param routes with egress interface, next hop and prefix lengths
  * @param tunnels those that are opened
+ * @param isBiflow a record of each direction, side by side; the fields of the reverse one are named as RFC 5103 §6.1 has it
  */
 export function flowLayout(
   ipVersion: 4 | 6,
   fieldSet: 'standard' | 'full',
   routes = false,
   tunnels: readonly Tunnel[] = [],
+  isBiflow = false,
 ): FlowLayout {
   const plainKeyWords = ipVersion === 4 ? KEY_WORDS_IPV4 : KEY_WORDS_IPV6;
   const keyWords = plainKeyWords + (tunnels.length > 0 ? TUNNEL_WORDS : 0);
   const address = ipVersion === 4 ? 4 : 16;
-  const key = KEY * 4;
+  const identity = isBiflow ? KEY + keyWords : KEY;
+  const key = identity * 4;
   const addresses = key + 12;
   const fields = new Map<string, FlowField>();
   const field = (name: string, offset: number, kind: FieldKind, size: number) =>
@@ -146,14 +155,14 @@ export function flowLayout(
   field(`sourceIPv${ipVersion}Address`, addresses, 'network', address);
   field(`destinationIPv${ipVersion}Address`, addresses + address, 'network', address);
 
-  const tunnel = (KEY + plainKeyWords) * 4;
+  const tunnel = (identity + plainKeyWords) * 4;
   if (tunnels.includes('vxlan') || tunnels.includes('geneve')) {
     field('layer2SegmentId', tunnel + SEGMENT * 4, 'segment', 4);
   }
   if (tunnels.includes('gre')) field('greKey', tunnel + GRE_KEY * 4, 'uint32', 4);
   if (tunnels.includes('geneve')) field('observationPointId', tunnel + ENDPOINT * 4, 'network', 8);
 
-  let words = KEY + keyWords;
+  let words = identity + keyWords;
   let extension = 0;
   if (fieldSet === 'full') {
     extension = words;
@@ -189,5 +198,34 @@ export function flowLayout(
     field(`ipNextHopIPv${ipVersion}Address`, at + ROUTE_NEXT_HOP * 4, 'network', address);
     words += ROUTE_NEXT_HOP + address / 4;
   }
-  return { ipVersion, keyWords, extension, route, words: words + (words % 2), fields };
+  words += words % 2;
+  const uniflow = {
+    ipVersion,
+    keyWords,
+    extension,
+    route,
+    identity,
+    reverse: 0,
+    uniflow: undefined,
+    words,
+    fields,
+  };
+  if (!isBiflow) return uniflow;
+  const both = new Map(fields);
+  for (const [name, { offset, kind, size }] of fields) {
+    both.set(REVERSE_NAMES.get(name) ?? reverseName(name), { offset: offset + words * 4, kind, size });
+  }
+  return { ...uniflow, reverse: words, uniflow, words: words * 2, fields: both };
+}
+
+/** ntop has names of its own for the other direction (elements.ts). */
+const REVERSE_NAMES: ReadonlyMap<string, string> = new Map([
+  ['RETRANSMITTED_IN_PKTS', 'RETRANSMITTED_OUT_PKTS'],
+  ['OOORDER_OUT_PKTS', 'OOORDER_IN_PKTS'],
+  ['TCP_WIN_MIN_IN', 'TCP_WIN_MIN_OUT'],
+]);
+
+/** `reverseOctetDeltaCount` of `octetDeltaCount`. */
+function reverseName(name: string): string {
+  return `reverse${name[0]!.toUpperCase()}${name.slice(1)}`;
 }

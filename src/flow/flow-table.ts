@@ -25,6 +25,7 @@ import {
   PACKETS,
 } from '../packet/packet-layout.ts';
 import type { PacketView } from '../packet/packet-view.ts';
+import { BiflowDirections } from './biflow.ts';
 import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
 import { beginExtension, openExtension, updateExtension } from './extension.ts';
 import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
@@ -64,8 +65,10 @@ export interface FlowTableOptions {
   readonly capacity: number;
   readonly activeTimeoutMilliseconds: number;
   readonly idleTimeoutMilliseconds: number;
-  /** How long an entry stays after FIN or RST. */
+  /** How long an entry stays after FIN or RST; of a biflow: after RST, or FIN of both directions. */
   readonly lingerMilliseconds: number;
+  /** Of a biflow: how long it stays after FIN of one direction while nothing comes. */
+  readonly halfClosedMilliseconds: number;
   /** Asked for each flow, where the layout has room for the answer. */
   readonly routes?: RouteLookup | undefined;
   /** Called before an entry is added: sees to it, by {@link FlowTable.evict}, that there is room. */
@@ -100,6 +103,8 @@ export class FlowTable {
   readonly #activeTimeout: number;
   readonly #idleTimeout: number;
   readonly #linger: number;
+  readonly #lingerAfterFin: number;
+  readonly #biflow: BiflowDirections | undefined;
   /** Milliseconds from a record's start within which no deadline can have passed. */
   readonly #soonest: number;
   readonly #makeRoom: () => void;
@@ -121,11 +126,14 @@ export class FlowTable {
     this.#packetTimes = options.packets.floats;
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
-    this.#route = options.routes && new RouteFields(options.routes, options.layout);
     this.index = new FlowIndex(options.capacity);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
+    this.#lingerAfterFin =
+      options.layout.reverse === 0
+        ? this.#linger
+        : Math.min(options.halfClosedMilliseconds, options.idleTimeoutMilliseconds);
     this.#soonest = Math.min(options.activeTimeoutMilliseconds, options.idleTimeoutMilliseconds);
     this.#makeRoom = options.makeRoom;
     this.#emit = options.emit;
@@ -137,6 +145,12 @@ export class FlowTable {
     this.floats = new Float64Array(memory, CACHE_LINE_OFFSET, octets / 8);
     this.view = new DataView(memory, CACHE_LINE_OFFSET, octets);
     this.#keyWords = options.layout.keyWords;
+    const { layout, packets, routes } = options;
+    const isBiflow = layout.reverse !== 0;
+    this.#biflow = isBiflow
+      ? new BiflowDirections(layout, this.words, this.floats, packets, routes)
+      : undefined;
+    this.#route = routes && !isBiflow ? new RouteFields(routes, layout) : undefined;
   }
 
   /** Entries in the table. */
@@ -175,7 +189,7 @@ export class FlowTable {
         ((tick - words[base + START_TICK]!) | 0) < this.#soonest &&
         (control & (FIN | RST)) === 0
       ) {
-        this.#addTo(base, packet);
+        this.#addTo(this.#biflow === undefined ? base : this.#biflow.of(base, packet), packet);
         words[base + LAST_TICK] = tick;
         return;
       }
@@ -203,15 +217,26 @@ export class FlowTable {
 
     const base = slot * this.#stride;
     const flags = words[base + FLAGS]!;
+    let record = base;
     if ((flags & OPEN) === 0) {
       this.#open(slot, base, packet, tick);
-      if (this.#extension !== 0) {
+      if (this.#biflow !== undefined) {
+        this.#biflow.open(base);
+        record = this.#biflow.of(base, packet);
+        this.#addTo(record, packet);
+      } else if (this.#extension !== 0) {
         openExtension(words, base + this.#extension);
         updateExtension(words, base + this.#extension, packets, this.#packetTimes, packet);
       }
-    } else this.#addTo(base, packet);
+    } else {
+      if (this.#biflow !== undefined) record = this.#biflow.of(base, packet);
+      this.#addTo(record, packet);
+    }
     if ((flags & RESET) === 0) words[base + LAST_TICK] = tick;
-    if ((control & (FIN | RST)) !== 0) this.#end(slot, base, tick, control);
+    if ((control & (FIN | RST)) !== 0) {
+      const closes = (control & RST) !== 0 || (this.#biflow?.finish(base, record, packet) ?? false);
+      this.#end(slot, base, tick, closes);
+    }
   }
 
   /** Adds a packet to the open record that begins at word `base`. */
@@ -289,7 +314,8 @@ export class FlowTable {
     const base = slot * this.#stride;
     const state = this.words[base + FLAGS]!;
     if ((state & LIVE) === 0) return Number.POSITIVE_INFINITY;
-    const packets = this.floats[(base + PACKET_DELTA_COUNT) >> 1]!;
+    let packets = this.floats[(base + PACKET_DELTA_COUNT) >> 1]!;
+    if (this.#biflow !== undefined) packets += this.#biflow.packets(base);
     return (state & LONG) === 0 ? packets : packets + 1e9;
   }
 
@@ -331,6 +357,8 @@ export class FlowTable {
       if ((state & (LIVE | OPEN)) !== (LIVE | OPEN)) continue;
       packets += this.floats[(base + PACKET_DELTA_COUNT) >> 1]!;
       octets += this.floats[(base + OCTET_DELTA_COUNT) >> 1]!;
+      packets += this.#biflow?.packets(base) ?? 0;
+      octets += this.#biflow?.octets(base) ?? 0;
     }
     return { packets, octets };
   }
@@ -378,12 +406,15 @@ export class FlowTable {
     const base = slot * this.#stride;
     const { words } = this;
     for (let i = 0; i < this.#keyWords; i++) words[base + KEY + i] = packets[packet + PACKET_KEY + i]!;
-    words[base + FLAGS] = LIVE;
+    if (this.#biflow === undefined) words[base + FLAGS] = LIVE;
+    else this.#biflow.begin(base, packet);
     words[base + LAST_TICK] = tick;
     this.created++;
     const hash = packets[packet + PACKET_HASH]!;
     while (!this.index.insert(hash, slot)) this.#evictFromCrowd(hash);
-    if (this.#extension !== 0) beginExtension(words, base + this.#extension, packets, packet);
+    if (this.#extension !== 0 && this.#biflow === undefined) {
+      beginExtension(words, base + this.#extension, packets, packet);
+    }
     this.#route?.begin(words, base);
     this.#wheel.link(slot, tick);
     return slot;
@@ -408,21 +439,21 @@ export class FlowTable {
       (state & RESET) !== 0
         ? ((words[base + LAST_TICK]! - tick) | 0) + this.#linger
         : (state & ENDED) !== 0
-          ? this.#linger
+          ? this.#lingerAfterFin
           : this.#idleTimeout;
     this.#wheel.link(slot, tick + Math.min(this.#activeTimeout, endIn));
   }
 
-  /** FIN or RST: the flow is over, and lingers. */
-  #end(slot: number, base: number, tick: number, control: number): void {
+  /** FIN or RST: the flow is over, and lingers. @param closes for good: from now on nothing keeps it */
+  #end(slot: number, base: number, tick: number, closes: boolean): void {
     const { words } = this;
     const state = words[base + FLAGS]!;
-    const ended = ENDED | ((control & RST) !== 0 ? RESET : 0);
+    const ended = closes ? ENDED | RESET : ENDED;
     if ((state & ended) === ended) return;
     words[base + FLAGS] = state | ended;
     this.#wheel.unlink(slot);
     const activeIn = this.#activeTimeout - ((tick - words[base + START_TICK]!) | 0);
-    this.#wheel.link(slot, tick + Math.min(this.#linger, activeIn));
+    this.#wheel.link(slot, tick + Math.min(closes ? this.#linger : this.#lingerAfterFin, activeIn));
   }
 
   /**
@@ -455,7 +486,8 @@ export class FlowTable {
     const ended = (state & ENDED) !== 0;
     // Milliseconds until each deadline; not positive: passed.
     let activeIn = this.#activeTimeout - ((tick - words[base + START_TICK]!) | 0);
-    const endIn = (ended ? this.#linger : this.#idleTimeout) - ((tick - words[base + LAST_TICK]!) | 0);
+    const lingers = (state & RESET) !== 0 ? this.#linger : this.#lingerAfterFin;
+    const endIn = (ended ? lingers : this.#idleTimeout) - ((tick - words[base + LAST_TICK]!) | 0);
     if ((state & OPEN) === 0) activeIn = endIn;
     else if (activeIn <= 0 && activeIn <= endIn) {
       this.#export(base, FlowEndReason.ACTIVE_TIMEOUT);
@@ -485,7 +517,12 @@ export class FlowTable {
   #export(base: number, reason: number): void {
     const state = this.words[base + FLAGS]!;
     this.words[base + FLAGS] = (state & VALUES) | (reason << 24);
-    this.#emit(this, base, reason);
+    if (this.#biflow === undefined) this.#emit(this, base, reason);
+    else {
+      const reverse = this.#biflow.seal(base, reason);
+      this.#emit(this, base, reason);
+      this.#biflow.unseal(base, reverse);
+    }
     this.words[base + FLAGS] = state;
   }
 }

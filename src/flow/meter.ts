@@ -22,6 +22,7 @@ import {
   TTL,
 } from '../packet/packet-layout.ts';
 import { IGNORED_REASONS, PacketView } from '../packet/packet-view.ts';
+import { writeBiflowKey } from './biflow.ts';
 import {
   FlowEndReason,
   type FlowRecord,
@@ -57,12 +58,17 @@ export interface MeterOptions {
   readonly decapsulator?: Decapsulator | undefined;
   /** True for Weir's own export, which is not metered (only asked where egress is captured). */
   readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
+  /** Both directions in one record. */
+  readonly biflow?: boolean | undefined;
   /** Undefined: every packet is metered. */
   readonly sampling?: Sampling | undefined;
 }
 
 /** How long an entry absorbs stragglers after FIN or RST, so that the record is at a collector within 1 s. */
 const LINGER_MILLISECONDS = 500;
+
+/** How long a biflow waits for the other direction's FIN: longer than the round trip over a satellite. */
+const HALF_CLOSED_MILLISECONDS = 1000;
 
 /** The clock moves in steps of at most this, so that differences of ticks stay in 32 bits. */
 const LONGEST_STEP_MILLISECONDS = 2 ** 29;
@@ -98,6 +104,7 @@ export class Meter implements FrameReceiver {
   readonly #receiver: RecordReceiver;
   readonly #seed: HashSeed;
   readonly #full: boolean;
+  readonly #biflow: boolean;
   /** The packets that wait for their look-up. */
   readonly #view = new PacketView(BATCH + 1 + MOST_WAITING);
   /** A slot that may be that of each one's flow, or -1. */
@@ -130,6 +137,7 @@ export class Meter implements FrameReceiver {
     this.#seed = options.seed;
     this.#full = options.fields === 'full';
     this.#view.withTcp = this.#full;
+    this.#biflow = options.biflow === true;
     this.maxFlows = options.maxFlows;
     this.#byPacketTime = options.clock === 'packet';
     this.#monotonic = options.monotonicMilliseconds;
@@ -144,12 +152,14 @@ export class Meter implements FrameReceiver {
           options.fields,
           options.routes !== undefined,
           options.decapsulator?.tunnels,
+          options.biflow,
         ),
         routes: options.routes,
         capacity: options.maxFlows,
         activeTimeoutMilliseconds: options.activeTimeoutMilliseconds,
         idleTimeoutMilliseconds: options.idleTimeoutMilliseconds,
         lingerMilliseconds: LINGER_MILLISECONDS,
+        halfClosedMilliseconds: HALF_CLOSED_MILLISECONDS,
         makeRoom: () => this.#makeRoom(),
         emit: (from, base, reason) => this.#emit(from, base, reason),
       });
@@ -219,6 +229,7 @@ export class Meter implements FrameReceiver {
       return;
     }
 
+    if (this.#biflow) writeBiflowKey(view.words, view.base);
     this.#pending = i + 1;
     if (i + 1 === BATCH) this.#countBatch();
   }
@@ -259,7 +270,9 @@ export class Meter implements FrameReceiver {
   /** A fragment's waiting is over, or a packet is counted alone: it takes its place in the batch. */
   #append(packet: number): void {
     const { words } = this.#view;
-    words.copyWithin(this.#pending * PACKET_WORDS, packet, packet + PACKET_WORDS);
+    const to = this.#pending * PACKET_WORDS;
+    words.copyWithin(to, packet, packet + PACKET_WORDS);
+    if (this.#biflow) writeBiflowKey(words, to);
     this.#pending++;
     if (this.#pending === BATCH) this.#countBatch();
   }
@@ -389,6 +402,11 @@ export class Meter implements FrameReceiver {
     this.records[reason] = this.records[reason]! + 1;
     this.recordedPackets += table.floats[half + PACKET_DELTA_COUNT / 2]!;
     this.recordedOctets += table.floats[half + OCTET_DELTA_COUNT / 2]!;
+    const { reverse } = table.layout;
+    if (reverse !== 0) {
+      this.recordedPackets += table.floats[half + (reverse + PACKET_DELTA_COUNT) / 2]!;
+      this.recordedOctets += table.floats[half + (reverse + OCTET_DELTA_COUNT) / 2]!;
+    }
     const record = this.#record;
     record.layout = table.layout;
     record.view = table.view;

@@ -34,8 +34,14 @@ export const MILLISECONDS = 32; //      float64: the packet's own time, Unix, wr
 export const TCP_SEQUENCE = 34;
 export const TCP_PAYLOAD = 35; //       octets behind the TCP header, of all segments of a giant | microseconds in the millisecond « 22
 export const TCP_WINDOW = 36; //        window (uint16) | TCP_KNOWN: the header was there, and these three say something
+/** Of biflows, written only where both directions are one record: what the key of both does not say. */
+export const SEEN_INTERFACE = 31; //    ingressInterface, in the place of UPPER_LAYER: whoever opens tunnels is done with it
+export const SEEN = 37; //              ICMP's type and code as they came (uint16) | vlanId « 16 | the sign: SEEN_SWAPPED
 /** Words of a packet; even. */
 export const PACKET_WORDS = 38;
+
+/** Bit of SEEN, its sign: the packet goes from the larger end of the key to the smaller. */
+export const SEEN_SWAPPED = 0x80000000 | 0;
 
 /** Bit of TCP_WINDOW. */
 export const TCP_KNOWN = 0x10000;

@@ -8,7 +8,7 @@ import { recordToJson } from '../../src/collect/json.ts';
 import type { FragmentCounters } from '../../src/flow/fragments.ts';
 import { Decapsulator, TUNNELS } from '../../src/packet/decapsulator.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
-import { Probe } from '../../src/probe.ts';
+import { Probe, type ProbeOptions } from '../../src/probe.ts';
 import { DEFAULTS, type OracleOptions, type OracleRecord } from '../oracle/oracle.ts';
 
 /** The built program. */
@@ -80,6 +80,7 @@ export interface ReadHere {
 export async function readHere(
   paths: readonly string[],
   options: Partial<OracleOptions> = {},
+  more: Pick<ProbeOptions, 'biflow'> = {},
 ): Promise<ReadHere> {
   const { activeMilliseconds, idleMilliseconds, fields, tunnels } = { ...DEFAULTS, ...options };
   const decapsulator = tunnels.length === 0 ? undefined : new Decapsulator({ tunnels });
@@ -92,6 +93,7 @@ export async function readHere(
     written: () => undefined,
   };
   const probe = new Probe({
+    ...more,
     activeTimeoutMilliseconds: activeMilliseconds,
     idleTimeoutMilliseconds: idleMilliseconds,
     maxFlows: 65_536,

@@ -100,7 +100,7 @@ export function expectationOf(paths: readonly string[], options: Partial<OracleO
   const joined = joinFragments(packets);
   const records = meter(joined.packets, timeouts).map((record) => ({
     ...(fields === 'full' ? fullFields(record) : standardFields(record)),
-    ...tunnelFields(record, tunnels),
+    ...tunnelFields(record.packets[0]!, tunnels),
   }));
   return { records, packets, ignored, fragments: joined.counts, opened };
 }
@@ -133,8 +133,8 @@ function standardFields({ packets, flowEndReason }: MeteredRecord): OracleRecord
 }
 
 /** As `--json` prints them: what does not fit 53 bits as text. */
-function tunnelFields({ packets }: MeteredRecord, tunnels: readonly TunnelName[]): Partial<OracleRecord> {
-  const { segment, greKey, endpoint } = packets[0]!.packet.tunnel ?? NO_TUNNEL;
+export function tunnelFields({ packet }: TimedPacket, tunnels: readonly TunnelName[]): Partial<OracleRecord> {
+  const { segment, greKey, endpoint } = packet.tunnel ?? NO_TUNNEL;
   const [name, vni = 0] = segment.split(' ');
   const segmentId = (name === 'vxlan' ? 1n << 56n : 0n) + BigInt(vni);
   const json = (value: bigint) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : `${value}`);

@@ -8,6 +8,7 @@ import { PcapngWriter, PcapWriter } from '../../src/capture/pcap-writer.ts';
 import { Random } from '../fuzz/random.ts';
 import type { Timeouts } from './flows.ts';
 import {
+  type Conversation,
   damaged,
   LINK_TYPES,
   type RandomFrame,
@@ -25,6 +26,8 @@ export interface RandomCaptureOptions extends Timeouts {
   readonly conversations?: number;
   /** Most packets come in tunnels. */
   readonly tunnels?: readonly string[] | undefined;
+  /** Packets of a conversation come from both ends. */
+  readonly bothWays?: boolean;
   /** Unix milliseconds of the first packets. */
   readonly startMilliseconds?: number;
 }
@@ -61,7 +64,9 @@ export function randomCapture(options: RandomCaptureOptions): Uint8Array {
       : { inner: randomConversation(random, linkType), around: [] };
     for (const milliseconds of randomTimes(random, options)) {
       const tcpFlags = path.inner.protocol === TCP ? random.pick(TCP_FLAGS) : 0;
-      const frame = damaged(random, tunnelledFrame(random, path, tcpFlags));
+      const isAnswer = options.bothWays === true && random.oneIn(2);
+      const inner = isAnswer ? answering(random, path.inner) : path.inner;
+      const frame = damaged(random, tunnelledFrame(random, { ...path, inner }, tcpFlags));
       timed.push({ ...frame, nanoseconds: nanoseconds(random, start + milliseconds), interfaceNumber });
     }
   }
@@ -71,6 +76,22 @@ export function randomCapture(options: RandomCaptureOptions): Uint8Array {
   const ethernet = linkTypes.indexOf(LinkType.ETHERNET);
   if (ethernet >= 0) addOthers(random, timed, ethernet);
   return options.format === 'pcapng' ? asPcapng(linkTypes, timed) : asPcap(random, linkTypes[0]!, timed);
+}
+
+/** The other direction, by another way: with its own codepoint and VLAN. */
+function answering(random: Random, conversation: Conversation): Conversation {
+  const { source, destination, sourcePort, destinationPort, protocol, vlans } = conversation;
+  const isIcmp = protocol === 1 || protocol === 58;
+  const answer = isIcmp ? random.pick([0, 0x0800, 0x8000, 0x8100, destinationPort]) : sourcePort;
+  return {
+    ...conversation,
+    source: destination,
+    destination: source,
+    sourcePort: isIcmp ? sourcePort : destinationPort,
+    destinationPort: answer,
+    dscp: random.pick([0, 46]),
+    vlans: vlans.length === 0 ? vlans : [random.below(4096)],
+  };
 }
 
 /** When the packets of one conversation come, in milliseconds: in bursts, and where a deadline is. */
