@@ -37,8 +37,8 @@ if (!process.argv.includes('--if-older') || !isCurrent) {
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
-    // Optional, native, and loaded only when asked for.
-    external: ['cap'],
+    // Optional, native or large, and loaded only when asked for.
+    external: ['cap', 'raw-socket', '@aws-sdk/*', 'hyparquet', 'hyparquet-compressors'],
     // What comes from CommonJS packages asks for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
