@@ -44,7 +44,7 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
           exitCode: EXIT_USAGE,
         });
       }
-      const load = () => loadRun(flags);
+      const load = () => loadRun(flags, config.workerCount);
       return (await import('./run.ts')).run(context, config, canReload ? load : undefined);
     }
     case 'read': {
@@ -110,9 +110,9 @@ function configure(loaded: Loaded, mistakes: readonly string[], command: string)
   return loaded.config;
 }
 
-/** The configuration of `weir run`, which needs an interface, as it is now. */
-function loadRun(flags: Flags): Loaded {
-  const loaded = loadConfig(flags);
+/** The configuration of `weir run`, which needs an interface, as it is now. @param running workers that run already */
+function loadRun(flags: Flags, running: number): Loaded {
+  const loaded = loadConfig(flags, undefined, undefined, running);
   return loaded.config?.interfaces.length === 0 ? { config: undefined, mistakes: [NO_INTERFACE] } : loaded;
 }
 

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
 import { OPTIONS, type Origins, optionOf, PROPERTIES, type Property, type Settings } from './schema.ts';
 import { BadValue } from './value-types.ts';
-import { workerMistakes } from './worker-share.ts';
+import { sharedCollectorMistakes, workerMistakes } from './worker-share.ts';
 import { type Given, type GivenText, readYamlOptions } from './yaml-file.ts';
 
 /** What the commands are given. */
@@ -39,11 +39,13 @@ interface Value {
 /**
  * @param readFile gives a file's octets or throws as `readFileSync` does
  * @param cores of this machine, for `--workers auto`
+ * @param running workers that run already and do until the next start: collectors are to suit them, too
  */
 export function loadConfig(
   flags: Flags,
   readFile: (path: string) => Uint8Array = readFileSync,
   cores = availableParallelism(),
+  running = 1,
 ): Loaded {
   const mistakes: string[] = [];
   const values = new Map<Property, Value>(PROPERTIES.map((property) => [property, defaultOf(property)]));
@@ -67,10 +69,13 @@ export function loadConfig(
   const origins = Object.fromEntries([...values].map(([property, { origin }]) => [property, origin]));
   const { workers } = settings as Settings;
   const workerCount = workers === 'auto' ? Math.min(cores, MOST_AUTO_WORKERS) : workers;
+  const sharers = Math.max(workerCount, running);
+  const sharersText = `${sharers} workers${running > workerCount ? ', which run until the next start,' : ''}`;
   const collectors = parseCollectors(
     values.get('collectorUrls')?.texts ?? [],
     settings as Settings,
-    workerCount,
+    sharers,
+    sharersText,
     mistakes,
   );
   const from = values.get('decapsulateFrom')?.texts[0];
@@ -79,7 +84,11 @@ export function loadConfig(
   }
   const config = { ...(settings as Settings), collectors, workerCount, origins: origins as Origins };
   const where = values.get('workers')!.origin.replace(/^flag /, '');
-  mistakes.push(...workerMistakes(config, where.startsWith('--') ? where : `${where}: workers`));
+  const option = where.startsWith('--') ? where : where === 'default' ? 'workers' : `${where}: workers`;
+  mistakes.push(
+    ...workerMistakes(config, option),
+    ...sharedCollectorMistakes(collectors, sharers, sharersText, option),
+  );
   return { config: mistakes.length > 0 ? undefined : config, mistakes };
 }
 
@@ -139,6 +148,7 @@ function parseCollectors(
   texts: readonly GivenText[],
   settings: Settings,
   workerCount: number,
+  workersText: string,
   mistakes: string[],
 ): CollectorConfig[] {
   const collectors: CollectorConfig[] = [];
@@ -148,7 +158,8 @@ function parseCollectors(
       const twin = collectors.find((other) => isSameSession(collector, other, workerCount));
       // A collector could not tell the two streams apart: both would count the same sequence.
       if (twin !== undefined && twin.url !== collector.url) {
-        const apart = workerCount === 1 ? '' : `, ${workerCount} apart: each worker takes the next one`;
+        const apart =
+          workerCount === 1 ? '' : `, ${workerCount} apart: each of ${workersText} takes the next one`;
         mistakes.push(
           collector.file !== undefined
             ? `${where}: "${text}" is the same file as "${twin.url}"`

@@ -108,6 +108,8 @@ export class Exporter implements GroupMember, Session<Message> {
   );
   /** Those that another Collector of the balance group gets, and this one does not. */
   readonly balancedAway = zero();
+  /** Records of the table, of which a biflow is one, that it was handed, or that had left before it began. */
+  handed: number;
   /** Messages that have left, and their octets on the wire. */
   messagesSent = 0;
   messageOctetsSent = 0;
@@ -137,6 +139,7 @@ export class Exporter implements GroupMember, Session<Message> {
     this.#uniflow = { layout: options.layouts[0], view: new DataView(new ArrayBuffer(0)), offset: 0 };
     this.protocol = options.protocol;
     Object.assign(this.accepted, options.before);
+    this.handed = options.before?.records ?? 0;
     Object.assign(this.notSent.get('before_start')!, options.before);
     this.#format = this.#makeFormat();
     this.#open = this.#take();
@@ -160,6 +163,7 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 
   record(record: FlowRecord): void {
+    this.handed++;
     const { uniflow, reverse } = record.layout;
     if (uniflow === undefined || this.protocol === 'ipfix') {
       this.#record(record);
