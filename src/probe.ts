@@ -8,8 +8,8 @@
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
 import { BalanceGroup } from './export/balance.ts';
-import { Exporter, type ExporterOptions } from './export/exporter.ts';
-import type { Message, MessageTransport, Session } from './export/message.ts';
+import { Exporter } from './export/exporter.ts';
+import type { Outlet } from './export/outlet.ts';
 import type { FlowRecord, RecordReceiver } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
 import type { RouteLookup } from './flow/route.ts';
@@ -26,34 +26,7 @@ const MOST_INTERFACES = 1024;
 /** A file waits for a transport with more Messages queued than this. */
 const CONGESTED_MESSAGES = 1024;
 
-/** What the probe asks of a transport. */
-export interface Transport extends MessageTransport<Message> {
-  start(session: Session<Message>): void;
-  /** Resolves when fewer Messages are queued, or nothing has left for a while; undefined: there is no need to wait. */
-  whenBelow(messages: number): Promise<void> | undefined;
-  /** Resolves when the queue is empty, or after that time; what is left then is settled as `shutdown`. */
-  drain(deadlineMilliseconds: number): Promise<void>;
-  /** Closes; what is queued is settled when this returns. A promise tells when all is closed. */
-  stop(): void | Promise<void>;
-}
-
-/** A way out: one Collector. */
-export interface Outlet
-  extends Pick<
-    ExporterOptions,
-    | 'protocol'
-    | 'observationDomain'
-    | 'messageOctets'
-    | 'templateRefreshMilliseconds'
-    | 'templateRefreshMessages'
-    | 'tcpControlBitsOctets'
-  > {
-  /** Its name in logs and metrics: the URL. */
-  readonly name: string;
-  /** Outlets with the same group share the flows by their Flow Key; undefined: this one gets every record. */
-  readonly balance?: string | undefined;
-  readonly transport: Transport;
-}
+export type { Outlet, Transport } from './export/outlet.ts';
 
 export interface ProbeOptions
   extends Pick<

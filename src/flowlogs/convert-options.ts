@@ -1,0 +1,39 @@
+/** What the converter is told. */
+
+import type { Outlet } from '../export/outlet.ts';
+import type { FaultKind } from './convert-counts.ts';
+import type { InterfaceMap } from './interface-map.ts';
+import type { LogFormat, LogSource } from './log-object.ts';
+
+/**
+ * A way out of the converter. NetFlow v5 has no field for the action: with `rejects`, refused flows leave by that way
+ * instead, under an engine ID (and a transport) of its own; without, all leave by this one.
+ */
+export interface ConvertOutlet extends Outlet {
+  readonly rejects?: Outlet | undefined;
+}
+
+export interface ConverterOptions {
+  /** One after the other. */
+  readonly sources: readonly LogSource[];
+  readonly outlets: readonly ConvertOutlet[];
+  /** Flows that were refused: among the others, not at all, or nothing but them. */
+  readonly rejects: 'keep' | 'drop' | 'only';
+  /** Records whose flow-direction is the other are passed over; those without one are converted, and counted. */
+  readonly vantage: 'ingress' | 'egress' | 'both';
+  /** Before what a source knows; a header line or a schema goes before both. */
+  readonly format: LogFormat | undefined;
+  readonly interfaceMap: InterfaceMap;
+  /** 0: unpaced. */
+  readonly recordsPerSecond: number;
+  /** For the fields that IANA has no element for, in IPFIX; undefined: they are left out. */
+  readonly enterpriseNumber: number | undefined;
+  /** Unix and monotonic milliseconds. */
+  readonly clocks: { readonly unix: () => number; readonly monotonic: () => number };
+  /** Said once each: what a format cannot carry. */
+  readonly onNotice: (outlet: string, text: string) => void;
+  /** Once a kind: a line that is faulty, and where it is. `line` counts from 1, header lines included. */
+  readonly onFault: (fault: { kind: FaultKind; object: string; line: number; text: string }) => void;
+  /** An object could not be read to its end; the others go on. */
+  readonly onObjectError: (object: string, error: Error) => void;
+}
