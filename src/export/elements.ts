@@ -293,6 +293,16 @@ for (const [enterprise, id, name, type] of ENTERPRISE_REGISTRY) {
   byEnterprise.set(`${enterprise}.${id}`, element);
 }
 
+/** Octets of the full-size encoding of a type; 65535: variable. */
+export function sizeOfType(type: ElementType): number {
+  return SIZES[type];
+}
+
+/** Makes an enterprise's elements known under their numbers, so that what is decoded has their names. */
+export function registerElements(elements: readonly Element[]): void {
+  for (const element of elements) byEnterprise.set(`${element.enterprise}.${element.id}`, element);
+}
+
 /** The element of that name. @throws Error where the registry above does not list it: a fault of the program. */
 export function elementByName(name: string): Element {
   const element = byName.get(name);

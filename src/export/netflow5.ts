@@ -78,8 +78,10 @@ export class Netflow5 implements Format {
     protocol: 0,
     input: 0,
   };
+  /** Where the record has its egress interface; -1: nowhere. */
+  #output = -1;
   /** Where the record has what the routes say; undefined: it has nothing of it. */
-  #route: { output: number; nextHop: number; sourceMask: number; destinationMask: number } | undefined;
+  #route: { nextHop: number; sourceMask: number; destinationMask: number } | undefined;
 
   /** @param capacity octets of a datagram */
   constructor(options: Netflow5Options, capacity: number) {
@@ -118,7 +120,7 @@ export class Netflow5 implements Format {
     if (parts > room) return Appended.NOT_REPRESENTABLE; // more than 2^32 · 30 octets in one record
 
     const input = view.getUint32(offset + at.input, true);
-    const output = this.#route === undefined ? 0 : view.getUint32(offset + this.#route.output, true);
+    const output = this.#output < 0 ? 0 : view.getUint32(offset + this.#output, true);
     if (input > 0xffff || output > 0xffff) this.#options.onWideInterface(input > 0xffff ? input : output);
 
     let packetsLeft = packets;
@@ -145,10 +147,12 @@ export class Netflow5 implements Format {
     target.setInt32(to + RECORD.source, view.getInt32(offset + at.source));
     target.setInt32(to + RECORD.destination, view.getInt32(offset + at.source + 4));
     target.setUint16(to + RECORD.input, narrow(view.getUint32(offset + at.input, true)));
+    if (this.#output >= 0) {
+      target.setUint16(to + RECORD.output, narrow(view.getUint32(offset + this.#output, true)));
+    }
     const route = this.#route;
     if (route !== undefined) {
       target.setInt32(to + RECORD.nextHop, view.getInt32(offset + route.nextHop));
-      target.setUint16(to + RECORD.output, narrow(view.getUint32(offset + route.output, true)));
       target.setUint8(to + RECORD.sourceMask, view.getUint8(offset + route.sourceMask));
       target.setUint8(to + RECORD.destinationMask, view.getUint8(offset + route.destinationMask));
     }
@@ -205,9 +209,9 @@ export class Netflow5 implements Format {
       protocol: at('protocolIdentifier'),
       input: at('ingressInterface'),
     };
+    this.#output = layout.fields.get('egressInterface')?.offset ?? -1;
     if (layout.route !== 0) {
       this.#route = {
-        output: at('egressInterface'),
         nextHop: at('ipNextHopIPv4Address'),
         sourceMask: at('sourceIPv4PrefixLength'),
         destinationMask: at('destinationIPv4PrefixLength'),

@@ -26,12 +26,16 @@ const NETFLOW9_NAME_OCTETS = 16;
 /** There is one Selector, and it is this. */
 const SELECTOR_ID = 1;
 
-/** @param taken IDs of the exporter's other templates; those made here are added */
+/**
+ * @param taken IDs of the exporter's other templates; those made here are added
+ * @param nameOctets of an interface name in v9
+ */
 export function optionsTables(
   dialect: 'netflow9' | 'ipfix',
   domain: number,
   sampling: Sampling | undefined,
   taken: Set<number>,
+  nameOctets = NETFLOW9_NAME_OCTETS,
 ): OptionsTable[] {
   const table = (
     names: readonly string[],
@@ -41,7 +45,7 @@ export function optionsTables(
     const fields = names.map((name) => {
       const element = elementByName(name);
       const fixed = dialect === 'netflow9' && element.size === 65535;
-      return { element, size: fixed ? NETFLOW9_NAME_OCTETS : element.size };
+      return { element, size: fixed ? nameOctets : element.size };
     });
     const id = templateId(fields, taken);
     taken.add(id);
@@ -106,7 +110,7 @@ export function optionsTables(
         row((writer) => {
           writer.uint32(index);
           if (dialect === 'ipfix') writeString(writer, name);
-          else writeFixedString(writer, name, NETFLOW9_NAME_OCTETS);
+          else writeFixedString(writer, name, nameOctets);
         });
       }
     }),
