@@ -14,7 +14,6 @@ export const FAULT_KINDS = [
   'action', //         neither ACCEPT nor REJECT
   'direction', //      neither ingress nor egress
   'status', //         log-status is neither OK, NODATA nor SKIPDATA
-  'header', //         a header line that names a field twice, or is in the way otherwise
   'cut_off', //        the object ended in the middle of the line
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];

@@ -8,7 +8,8 @@
  * under the enterprise number that is configured.
  */
 export type FieldRole =
-  | 'interface' //           ingressInterface or egressInterface, by the direction
+  | 'interface' //           ingressInterface or egressInterface, by the direction; and a string
+  | 'attachment' //          a transit gateway's interface, where no other is told; and a string
   | 'source' //              source address, where the packet's own is not told
   | 'destination'
   | 'packetSource' //        the packet's own
@@ -70,7 +71,7 @@ const FIELDS: readonly (readonly [version: number, name: string, role: FieldRole
   [5, 'traffic-path', 'unsigned8', 13],
   [6, 'resource-type', 'string', 14],
   [6, 'tgw-id', 'string', 15],
-  [6, 'tgw-attachment-id', 'string', 16],
+  [6, 'tgw-attachment-id', 'attachment', 16],
   [6, 'tgw-src-vpc-account-id', 'string', 17],
   [6, 'tgw-dst-vpc-account-id', 'string', 18],
   [6, 'tgw-src-vpc-id', 'string', 19],

@@ -7,8 +7,10 @@ export const EGRESS_INTERFACE = 22;
 export const VERDICT = 23;
 /** VRFname: a reference into the strings. */
 export const VRF_NAME = 24;
+/** Two words for what is read and not told. */
+export const SCRATCH = 26;
 /** The first of the fields under the enterprise number: two words each. */
-export const FIRST_ENTERPRISE = 26;
+export const FIRST_ENTERPRISE = 28;
 
 /** forwardingStatus (IANA 89): forwarded, reason unknown; dropped, by an ACL; and not known. */
 export const FORWARDED = 64;
