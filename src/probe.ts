@@ -7,9 +7,8 @@
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
-import { BalanceGroup } from './export/balance.ts';
 import { Exporter } from './export/exporter.ts';
-import type { Outlet } from './export/outlet.ts';
+import { type Export, type Outlet, receiversOf } from './export/outlet.ts';
 import type { FlowRecord, RecordReceiver } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
 import type { RouteLookup } from './flow/route.ts';
@@ -26,7 +25,7 @@ const MOST_INTERFACES = 1024;
 /** A file waits for a transport with more Messages queued than this. */
 const CONGESTED_MESSAGES = 1024;
 
-export type { Outlet, Transport } from './export/outlet.ts';
+export type { Export, Outlet, Transport } from './export/outlet.ts';
 
 export interface ProbeOptions
   extends Pick<
@@ -58,11 +57,6 @@ export interface ProbeOptions
    * batch they do not: a record may have left the table and be counted by one exporter only.
    */
   readonly onCounted?: (() => void) | undefined;
-}
-
-export interface Export {
-  readonly outlet: Outlet;
-  readonly exporter: Exporter;
 }
 
 export class Probe {
@@ -346,20 +340,4 @@ export class Probe {
     }
     return waits.length === 0 ? undefined : Promise.race(waits);
   }
-}
-
-/** Who takes each record: the exporters, and one for each group of those that share. */
-function receiversOf(exports: readonly Export[]): RecordReceiver[] {
-  const receivers: RecordReceiver[] = [];
-  const groups = new Map<string, { name: string; member: Exporter }[]>();
-  for (const { outlet, exporter } of exports) {
-    if (outlet.balance === undefined) {
-      receivers.push(exporter);
-      continue;
-    }
-    const members = groups.get(outlet.balance) ?? [];
-    groups.set(outlet.balance, members);
-    members.push({ name: outlet.name, member: exporter });
-  }
-  return [...receivers, ...[...groups.values()].map((members) => new BalanceGroup(members))];
 }

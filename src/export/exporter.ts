@@ -48,7 +48,8 @@ export interface ExporterOptions {
   readonly sampling?: Sampling | undefined;
   /** Octets of tcpControlBits in v9 and IPFIX. */
   readonly tcpControlBitsOctets: 1 | 2;
-  readonly layouts: readonly [ipv4: FlowLayout, ipv6: FlowLayout];
+  /** Kinds of records that come; more by `addLayouts`. */
+  readonly layouts: readonly FlowLayout[];
   /** What records of a layout leave as, in v9 and IPFIX; undefined: as the Metering Process's do (template.ts). */
   readonly templateFields?: ((layout: FlowLayout) => readonly (string | TemplateField)[]) | undefined;
   /** Octets of an interface name in v9's options data; undefined: as Linux's interfaces have. */
@@ -132,7 +133,7 @@ export class Exporter implements GroupMember, Session<Message> {
   readonly #pool: PooledMessage[] = [];
   readonly #notices = new Set<string>();
   /** One direction of a biflow. */
-  readonly #uniflow: { layout: FlowLayout; view: DataView; offset: number };
+  #uniflow: { layout: FlowLayout; view: DataView; offset: number } | undefined;
   #open: PooledMessage;
   /** Monotonic time at which the open Message is to leave; 0: not yet known. */
   #dueMilliseconds = 0;
@@ -143,7 +144,6 @@ export class Exporter implements GroupMember, Session<Message> {
   constructor(options: ExporterOptions, transport: MessageTransport<Message>) {
     this.#options = options;
     this.#transport = transport;
-    this.#uniflow = { layout: options.layouts[0], view: new DataView(new ArrayBuffer(0)), offset: 0 };
     this.protocol = options.protocol;
     Object.assign(this.accepted, options.before);
     Object.assign(this.notSent.get('before_start')!, options.before);
@@ -175,6 +175,7 @@ export class Exporter implements GroupMember, Session<Message> {
       return;
     }
     // NetFlow knows no biflows: each direction that counted something is a record of its own.
+    this.#uniflow ??= { layout: uniflow, view: record.view, offset: 0 };
     const one = this.#uniflow;
     one.layout = uniflow;
     one.view = record.view;
@@ -223,7 +224,7 @@ export class Exporter implements GroupMember, Session<Message> {
    * Another kind of records comes from now on, beside those so far: its Templates leave now, before the first of it.
    * v5 has none, and takes any.
    */
-  addLayouts(layouts: readonly [ipv4: FlowLayout, ipv6: FlowLayout]): void {
+  addLayouts(layouts: readonly FlowLayout[]): void {
     if (this.#templateFormat === undefined) return;
     this.flush();
     this.#templateFormat.addTemplates(this.#makeTemplates(layouts));

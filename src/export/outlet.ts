@@ -1,6 +1,8 @@
 /** A way out: what whoever wires a line asks of a transport, and what an exporter needs to know of it. */
 
-import type { ExporterOptions } from './exporter.ts';
+import type { RecordReceiver } from '../flow/flow-record.ts';
+import { BalanceGroup } from './balance.ts';
+import type { Exporter, ExporterOptions } from './exporter.ts';
 import type { Message, MessageTransport, Session } from './message.ts';
 
 /** What the line asks of a transport. */
@@ -30,4 +32,26 @@ export interface Outlet
   /** Outlets with the same group share the flows by their Flow Key; undefined: this one gets every record. */
   readonly balance?: string | undefined;
   readonly transport: Transport;
+}
+
+/** A way out and what exports to it. */
+export interface Export {
+  readonly outlet: Outlet;
+  readonly exporter: Exporter;
+}
+
+/** Who takes each record: the exporters, and one for each group of those that share. */
+export function receiversOf(exports: readonly Export[]): RecordReceiver[] {
+  const receivers: RecordReceiver[] = [];
+  const groups = new Map<string, { name: string; member: Exporter }[]>();
+  for (const { outlet, exporter } of exports) {
+    if (outlet.balance === undefined) {
+      receivers.push(exporter);
+      continue;
+    }
+    const members = groups.get(outlet.balance) ?? [];
+    groups.set(outlet.balance, members);
+    members.push({ name: outlet.name, member: exporter });
+  }
+  return [...receivers, ...[...groups.values()].map((members) => new BalanceGroup(members))];
 }

@@ -20,7 +20,7 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /**
  * `lines = records + nodata + skipdata + Σ faults`, and
- * `records = converted + droppedRejects + droppedVantage`, at every moment between lines. Header lines are not among the lines;
+ * `records = converted + droppedRejects + droppedVantage`, whenever the event loop turns. Header lines are not among the lines;
  * a row of Parquet counts as a line.
  */
 export class ConvertCounts {
@@ -42,9 +42,11 @@ export class ConvertCounts {
   directionless = 0;
   /** Records converted of which an interface had no place any more in the interface map, and is 0. */
   unnumberedInterfaces = 0;
-  /** Packets and octets of the records converted. */
+  /** Packets and octets of the records converted, and of those passed over. */
   packets = 0;
   octets = 0;
+  droppedPackets = 0;
+  droppedOctets = 0;
   /** Objects converted to their end, and those that could not be read to it. */
   objects = 0;
   failedObjects = 0;

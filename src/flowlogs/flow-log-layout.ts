@@ -18,8 +18,8 @@ export interface FlowLogLayout {
   readonly enterpriseWords: readonly (number | undefined)[];
   /** What the fields are, in the order of the format. */
   readonly fields: readonly LogField[];
-  /** Those that leave in IPFIX under the enterprise number. */
-  readonly elements: readonly Element[];
+  /** Those that leave in IPFIX under an enterprise number. */
+  readonly enterpriseFields: readonly LogField[];
 }
 
 /** The fields of a format, unknown ones included. */
@@ -44,17 +44,17 @@ export function flowLogElements(enterprise: number): Element[] {
 }
 
 /**
- * @param enterprise undefined: fields without an element of IANA's have no place in the record
+ * @param withEnterprise fields without an element of IANA's have a place in the record
  * @param strings what the record's references point into
  */
 export function flowLogLayout(
   format: LogFormat,
-  enterprise: number | undefined,
+  withEnterprise: boolean,
   strings: Uint8Array,
 ): FlowLogLayout {
   const fields = fieldsOf(format);
   const has = (role: string): boolean => fields.some((field) => field.role === role);
-  const elements: Element[] = [];
+  const enterpriseFields: LogField[] = [];
   const added = new Map<string, FlowField>();
   added.set('egressInterface', { offset: EGRESS_INTERFACE * 4, kind: 'uint32', size: 4 });
   added.set('forwardingStatus', { offset: VERDICT * 4, kind: 'uint8', size: 1 });
@@ -64,12 +64,12 @@ export function flowLogLayout(
 
   let words = FIRST_ENTERPRISE;
   const enterpriseWords = fields.map((field) => {
-    if (enterprise === undefined || field.element === 0) return undefined;
-    const element = elementOf(field, enterprise);
-    elements.push(element);
-    const kind = element.type === 'string' ? 'string' : element.type === 'unsigned8' ? 'uint8' : 'float64';
+    if (!withEnterprise || field.element === 0) return undefined;
+    enterpriseFields.push(field);
+    const { type, size } = elementOf(field, 0);
+    const kind = type === 'string' ? 'string' : type === 'unsigned8' ? 'uint8' : 'float64';
     const word = words;
-    added.set(field.name, { offset: word * 4, kind, size: element.type === 'unsigned64' ? 8 : 4 });
+    added.set(field.name, { offset: word * 4, kind, size: type === 'string' ? 4 : size });
     words += 2;
     return word;
   });
@@ -78,7 +78,7 @@ export function flowLogLayout(
     const base = flowLayout(ipVersion, 'standard');
     return { ...base, words, fields: new Map([...base.fields, ...added]), strings };
   };
-  return { layouts: [layout(4), layout(6)], enterpriseWords, fields, elements };
+  return { layouts: [layout(4), layout(6)], enterpriseWords, fields, enterpriseFields };
 }
 
 /**
@@ -86,8 +86,9 @@ export function flowLogLayout(
  * can do without; and a flow log never tells of ToS, VLAN, ICMP's type or why a flow ended.
  */
 export function flowLogTemplate(
-  { layouts: [ipv4], elements, fields }: FlowLogLayout,
+  { layouts: [ipv4], enterpriseFields, fields }: FlowLogLayout,
   ipVersion: 4 | 6,
+  enterprise: number | undefined,
   protocol: 'netflow9' | 'ipfix',
   tcpControlBitsOctets: 1 | 2,
 ): (string | TemplateField)[] {
@@ -110,6 +111,8 @@ export function flowLogTemplate(
   if (fields.some(({ role }) => role === 'tcpFlags')) names.push(`tcpControlBits:${tcpControlBitsOctets}`);
   if (ipv4.fields.has('flowDirection')) names.push('flowDirection');
   if (protocol === 'netflow9') return [...names, 'flowStartSysUpTime', 'flowEndSysUpTime'];
+  const elements =
+    enterprise === undefined ? [] : enterpriseFields.map((field) => elementOf(field, enterprise));
   const isFixed = (element: Element): boolean => element.type !== 'string';
   names.push(...elements.filter(isFixed).map((element) => ({ element, size: element.size })));
   if (ipv4.fields.has('VRFname')) names.push('VRFname');

@@ -39,6 +39,8 @@ export const MOST_INTERFACES = 65_535;
 const MOST_ID_OCTETS = 255;
 /** Places of the index: twice the interfaces. */
 const PLACES = 1 << 17;
+/** Octets of an ID that choose its place. */
+const HASHED_OCTETS = 8;
 const FNV_BASIS = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -141,7 +143,8 @@ class NumberedInterfaces implements InterfaceMap {
   #placeOf(octets: Uint8Array, from: number, to: number): number {
     const places = this.#places;
     let hash = FNV_BASIS;
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ octets[i]!, FNV_PRIME);
+    // The last octets of an ID are random, and enough.
+    for (let i = Math.max(from, to - HASHED_OCTETS); i < to; i++) hash = Math.imul(hash ^ octets[i]!, FNV_PRIME);
     // FNV's low bits know little of what its high ones do.
     let place = (hash ^ (hash >>> 15)) & (PLACES - 1);
     while (places[place] !== 0 && !this.#is(places[place]!, octets, from, to)) {

@@ -125,7 +125,8 @@ const ADDRESS_ROLES = ['source', 'destination', 'packetSource', 'packetDestinati
 
 export interface ParserOptions {
   readonly format: LogFormat;
-  readonly enterpriseNumber: number | undefined;
+  /** Somebody takes the fields that IANA has no element for. */
+  readonly withEnterprise: boolean;
   /** Strings are read only where somebody takes them: IPFIX. */
   readonly strings: StringArena;
   readonly withStrings: boolean;
@@ -168,9 +169,9 @@ export class LineParser {
   readonly #interfaceTo = new Int32Array(2);
 
   constructor(options: ParserOptions) {
-    const { format, enterpriseNumber, strings, withStrings } = options;
+    const { format, withEnterprise, strings, withStrings } = options;
     this.format = format;
-    this.layout = flowLogLayout(format, enterpriseNumber, strings.octets);
+    this.layout = flowLogLayout(format, withEnterprise, strings.octets);
     const { layouts, fields, enterpriseWords } = this.layout;
     this.#strings = strings;
     this.#interfaceMap = options.interfaceMap;
@@ -182,13 +183,24 @@ export class LineParser {
     this.#hasTimes = roles.has('start') || roles.has('end');
     this.#hasStatus = roles.has('status');
     this.#hasAddresses = ADDRESS_ROLES.some((role) => roles.has(role));
-    const plan = fields.map((field, i) =>
-      planOf(field, withStrings ? enterpriseWords[i] : undefined, withStrings),
-    );
+    const plan = fields.map((field, i) => planOf(field, enterpriseWords[i], withStrings));
     this.#ops = Int32Array.from(plan, ([op]) => op);
     this.#slots = Int32Array.from(plan, ([, slot]) => slot);
     this.#stringWords = Int32Array.from(plan, ([, , word]) => word);
     this.#words[VERDICT] = DIRECTION_UNKNOWN << 16;
+  }
+
+  get isReject(): boolean {
+    return this.action === Action.REJECT;
+  }
+
+  /** Of the record's interface: that end of the line which flow-direction says. */
+  interfaceAddress(): Uint8Array | undefined {
+    if (this.direction === DIRECTION_UNKNOWN) return undefined;
+    const end = this.direction === DIRECTION_EGRESS ? SOURCE : DESTINATION;
+    const family = this.#families[end]!;
+    const at = end * ADDRESS_WORDS * 4;
+    return family === 0 ? undefined : this.#candidateOctets.slice(at, at + (family === 4 ? 4 : 16));
   }
 
   /**
@@ -208,6 +220,8 @@ export class LineParser {
     const ops = this.#ops;
     const slots = this.#slots;
     const families = this.#families;
+    const candidateOctets = this.#candidateOctets;
+    const floats = this.#floats;
     const count = ops.length;
     let position = this.position;
     let start = -1;
@@ -219,8 +233,8 @@ export class LineParser {
     let status = -1;
     this.#strings.clear();
 
+    let octet = bytes[position]!;
     for (let i = 0; i < count; i++) {
-      let octet = bytes[position]!;
       while (octet === SPACE) octet = bytes[++position]!;
       if (octet < SPACE) {
         this.position = position;
@@ -233,14 +247,14 @@ export class LineParser {
         case Op.ADDRESS: {
           const candidate = slots[i]!;
           const at = candidate * (ADDRESS_WORDS * 4);
-          let next = parseIPv4(bytes, position, this.#candidateOctets, at);
+          let next = parseIPv4(bytes, position, candidateOctets, at);
           let family = 4;
           if (next === NO_ADDRESS) {
             if (octet === HYPHEN) {
               next = position + 1;
               family = 0;
             } else {
-              next = parseIPv6(bytes, position, this.#candidateOctets, at);
+              next = parseIPv6(bytes, position, candidateOctets, at);
               family = 6;
             }
             if (next === NO_ADDRESS) {
@@ -305,7 +319,7 @@ export class LineParser {
               this.position = position;
               return NUMBER;
             }
-            this.#floats[slots[i]! >> 1] = number;
+            floats[slots[i]! >> 1] = number;
           } else {
             if (number > MOST_SECONDS) {
               this.position = position;
@@ -383,13 +397,14 @@ export class LineParser {
           }
         }
       }
-      if (bytes[position]! > SPACE) {
+      octet = bytes[position]!;
+      if (octet > SPACE) {
         this.position = position;
         return FAULT_OF_OP[op]!;
       }
+      if (octet === SPACE) octet = bytes[++position]!;
     }
 
-    let octet = bytes[position]!;
     while (octet === SPACE) octet = bytes[++position]!;
     if (octet === CR) octet = bytes[++position]!;
     if (octet !== LF) {
@@ -415,8 +430,8 @@ export class LineParser {
     }
     if (end < start) return TIME;
 
-    this.#floats[FLOW_START_MILLISECONDS >> 1] = start * 1000;
-    this.#floats[FLOW_END_MILLISECONDS >> 1] = end * 1000;
+    floats[FLOW_START_MILLISECONDS >> 1] = start * 1000;
+    floats[FLOW_END_MILLISECONDS >> 1] = end * 1000;
     words[FLAGS] = flags;
     words[PORTS] = ports;
     this.#setAddresses(source, destination, sourceFamily === 6 || destinationFamily === 6);

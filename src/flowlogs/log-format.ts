@@ -42,20 +42,11 @@ export function formatOfColumns(columns: readonly string[]): LogFormat {
   return finish(fields);
 }
 
-/**
- * The format that a line tells if it is a header: names and nothing else, at least one of them known.
- * @returns undefined: it is no header
- */
-export function headerOf(line: string): LogFormat | undefined {
-  const names = line.split(/[ \t\r]+/).filter((name) => name !== '');
-  if (names.length === 0 || !names.every((name) => NAME.test(name))) return undefined;
-  if (!names.some((name) => fieldOf(name) !== undefined)) return undefined;
-  try {
-    return parseFormat(line);
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
+/** True if a line is a header line: names and nothing else, half of them known at least. */
+export function isHeader(line: string): boolean {
+  const names = line.split(/\s+/).filter((name) => name !== '');
+  const known = names.filter((name) => fieldOf(name) !== undefined).length;
+  return known > 0 && known * 2 >= names.length && names.every((name) => NAME.test(name));
 }
 
 function add(fields: string[], name: string, place: string): void {
