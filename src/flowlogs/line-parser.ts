@@ -407,12 +407,14 @@ export class LineParser {
 
     while (octet === SPACE) octet = bytes[++position]!;
     if (octet === CR) octet = bytes[++position]!;
+    this.position = position;
     if (octet !== LF) {
-      this.position = position;
       return octet > SPACE ? FIELD_COUNT : CONTROL_OCTET;
     }
-    this.position = position + 1;
-    if (status > Line.RECORD) return status;
+    if (status > Line.RECORD) {
+      this.position = position + 1;
+      return status;
+    }
 
     // The packet's own ends, or, each by itself, the interface's.
     const source = families[PACKET + SOURCE] === 0 ? SOURCE : PACKET + SOURCE;
@@ -420,7 +422,10 @@ export class LineParser {
     const sourceFamily = families[source]!;
     const destinationFamily = families[destination]!;
     // Without a log-status only this tells a line of no data.
-    if (!this.#hasStatus && this.#hasAddresses && sourceFamily + destinationFamily === 0) return Line.NODATA;
+    if (!this.#hasStatus && this.#hasAddresses && sourceFamily + destinationFamily === 0) {
+      this.position = position + 1;
+      return Line.NODATA;
+    }
     if (sourceFamily !== destinationFamily && sourceFamily * destinationFamily !== 0) return ADDRESS_FAMILY;
     if (start < 0 || end < 0) {
       if (this.#hasTimes && start < 0 && end < 0) return TIME;
@@ -436,6 +441,7 @@ export class LineParser {
     words[PORTS] = ports;
     this.#setAddresses(source, destination, sourceFamily === 6 || destinationFamily === 6);
     this.#setInterface(bytes, direction);
+    this.position = position + 1;
     this.action = action;
     this.direction = direction;
     words[VERDICT] =
