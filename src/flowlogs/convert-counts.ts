@@ -8,7 +8,7 @@ export const FAULT_KINDS = [
   'not_utf8', //       a string is not UTF-8
   'field_count', //    fewer or more fields than the format has
   'number', //         a numeric field is not a decimal number, or out of its range
-  'address', //        an address is neither IPv4 nor IPv6
+  'address', //        an address is neither IPv4 nor IPv6, or a flow has none
   'address_family', // one end is IPv4, the other IPv6
   'time', //           start or end is missing, or the end is before the start
   'action', //         neither ACCEPT nor REJECT

@@ -144,7 +144,8 @@ class NumberedInterfaces implements InterfaceMap {
     const places = this.#places;
     let hash = FNV_BASIS;
     // The last octets of an ID are random, and enough.
-    for (let i = Math.max(from, to - HASHED_OCTETS); i < to; i++) hash = Math.imul(hash ^ octets[i]!, FNV_PRIME);
+    for (let i = Math.max(from, to - HASHED_OCTETS); i < to; i++)
+      hash = Math.imul(hash ^ octets[i]!, FNV_PRIME);
     // FNV's low bits know little of what its high ones do.
     let place = (hash ^ (hash >>> 15)) & (PLACES - 1);
     while (places[place] !== 0 && !this.#is(places[place]!, octets, from, to)) {

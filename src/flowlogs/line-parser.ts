@@ -121,8 +121,6 @@ const EGRESS = word('egress');
 
 export const Action = { UNKNOWN: 0, ACCEPT: 1, REJECT: 2 } as const;
 
-const ADDRESS_ROLES = ['source', 'destination', 'packetSource', 'packetDestination'] as const;
-
 export interface ParserOptions {
   readonly format: LogFormat;
   /** Somebody takes the fields that IANA has no element for. */
@@ -156,9 +154,11 @@ export class LineParser {
   readonly #strings: StringArena;
   readonly #interfaceMap: InterfaceMap;
   readonly #clock: () => number;
-  readonly #hasTimes: boolean;
+  readonly #hasStart: boolean;
+  readonly #hasEnd: boolean;
+  readonly #hasSource: boolean;
+  readonly #hasDestination: boolean;
   readonly #hasStatus: boolean;
-  readonly #hasAddresses: boolean;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #candidates = new Int32Array(ADDRESS_WORDS * 4);
@@ -180,9 +180,11 @@ export class LineParser {
     this.#floats = new Float64Array(this.#words.buffer);
     this.record = { layout: layouts[0], view: new DataView(this.#words.buffer), offset: 0 };
     const roles = new Set<FieldRole>(fields.map(({ role }) => role));
-    this.#hasTimes = roles.has('start') || roles.has('end');
+    this.#hasStart = roles.has('start');
+    this.#hasEnd = roles.has('end');
+    this.#hasSource = roles.has('source') || roles.has('packetSource');
+    this.#hasDestination = roles.has('destination') || roles.has('packetDestination');
     this.#hasStatus = roles.has('status');
-    this.#hasAddresses = ADDRESS_ROLES.some((role) => roles.has(role));
     const plan = fields.map((field, i) => planOf(field, enterpriseWords[i], withStrings));
     this.#ops = Int32Array.from(plan, ([op]) => op);
     this.#slots = Int32Array.from(plan, ([, slot]) => slot);
@@ -422,17 +424,20 @@ export class LineParser {
     const sourceFamily = families[source]!;
     const destinationFamily = families[destination]!;
     // Without a log-status only this tells a line of no data.
-    if (!this.#hasStatus && this.#hasAddresses && sourceFamily + destinationFamily === 0) {
+    const hasAnEnd = this.#hasSource || this.#hasDestination;
+    if (!this.#hasStatus && hasAnEnd && sourceFamily + destinationFamily === 0) {
       this.position = position + 1;
       return Line.NODATA;
     }
-    if (sourceFamily !== destinationFamily && sourceFamily * destinationFamily !== 0) return ADDRESS_FAMILY;
-    if (start < 0 || end < 0) {
-      if (this.#hasTimes && start < 0 && end < 0) return TIME;
-      if (!this.#hasTimes) start = end = Math.floor(this.#clock() / 1000);
-      else if (start < 0) start = end;
-      else end = start;
+    // A format may leave an end out, a line of a flow may not.
+    if ((sourceFamily === 0 && this.#hasSource) || (destinationFamily === 0 && this.#hasDestination)) {
+      return ADDRESS;
     }
+    if (sourceFamily !== destinationFamily && sourceFamily * destinationFamily !== 0) return ADDRESS_FAMILY;
+    if ((start < 0 && this.#hasStart) || (end < 0 && this.#hasEnd)) return TIME;
+    if (start < 0) start = end;
+    if (start < 0) start = Math.floor(this.#clock() / 1000);
+    if (end < 0) end = start;
     if (end < start) return TIME;
 
     floats[FLOW_START_MILLISECONDS >> 1] = start * 1000;
@@ -454,7 +459,7 @@ export class LineParser {
     return Line.RECORD;
   }
 
-  /** An end that is not told is the unspecified address. */
+  /** An end that the format leaves out is the unspecified address. */
   #setAddresses(source: number, destination: number, isIPv6: boolean): void {
     const words = this.#words;
     const candidates = this.#candidates;
