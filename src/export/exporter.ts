@@ -16,6 +16,7 @@ import {
 } from '../flow/flow-record.ts';
 import type { Sampling } from '../flow/sampler.ts';
 import type { GroupMember } from './balance.ts';
+import type { Element } from './elements.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
 import {
@@ -52,6 +53,8 @@ export interface ExporterOptions {
   readonly layouts: readonly FlowLayout[];
   /** What records of a layout leave as, in v9 and IPFIX; undefined: as the Metering Process's do (template.ts). */
   readonly templateFields?: ((layout: FlowLayout) => readonly (string | TemplateField)[]) | undefined;
+  /** The elements of an enterprise's own that records have, so that IPFIX tells their types. */
+  readonly ownElements?: (() => readonly Element[]) | undefined;
   /** Octets of an interface name in v9's options data; undefined: as Linux's interfaces have. */
   readonly interfaceNameOctets?: number | undefined;
   /** What the Metering Process had handed on before this exporter was there. */
@@ -297,6 +300,7 @@ export class Exporter implements GroupMember, Session<Message> {
       sampling,
       this.#templateIds,
       this.#options.interfaceNameOctets,
+      this.#options.ownElements,
     );
     this.#templateFormat = new TemplateFormat(
       dialect,

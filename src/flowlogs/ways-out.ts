@@ -1,11 +1,12 @@
 /** The exporters of the converter, and what they are told of it. */
 
+import type { Element } from '../export/elements.ts';
 import { Exporter } from '../export/exporter.ts';
 import { type Export, receiversOf } from '../export/outlet.ts';
 import type { FlowLayout, RecordReceiver } from '../flow/flow-record.ts';
 import type { ConvertCounts } from './convert-counts.ts';
 import type { ConverterOptions, ConvertOutlet } from './convert-options.ts';
-import { type FlowLogLayout, flowLogTemplate } from './flow-log-layout.ts';
+import { elementOf, type FlowLogLayout, flowLogTemplate } from './flow-log-layout.ts';
 
 /** Interfaces whose names are told: thousands every minute would be a burst. */
 const MOST_NAMES = 1024;
@@ -123,6 +124,15 @@ export class WaysOut {
     );
   }
 
+  /** Of the formats so far, each once. */
+  #elements(enterprise: number): Element[] {
+    const elements = new Map<number, Element>();
+    for (const { enterpriseFields } of this.#formats.values()) {
+      for (const field of enterpriseFields) elements.set(field.element, elementOf(field, enterprise));
+    }
+    return [...elements.values()];
+  }
+
   #make(outlet: ConvertOutlet): Export {
     const { clocks, interfaceMap, onNotice } = this.#options;
     const counts = this.#counts;
@@ -142,6 +152,7 @@ export class WaysOut {
             tcpControlBitsOctets,
           ),
         interfaceNameOctets: NAME_OCTETS,
+        ownElements: enterprise === undefined ? undefined : () => this.#elements(enterprise),
         // Logs may be older than any boot instant: it is chosen for each datagram.
         bootMilliseconds: 0,
         clockMilliseconds: () => this.clockMilliseconds,

@@ -11,7 +11,13 @@ import { openInterfaceMap } from '../../src/flowlogs/interface-map.ts';
 import { parseFormat } from '../../src/flowlogs/log-format.ts';
 import type { LogFormat, LogObject, LogSource } from '../../src/flowlogs/log-object.ts';
 
-type Json = Record<string, string | number>;
+interface Json {
+  readonly sourceIPv4Address?: string;
+  readonly interfaceName?: string;
+  readonly informationElementName?: string;
+  readonly region?: string;
+  readonly [name: string]: string | number | undefined;
+}
 
 /** A collector that takes Messages at once, or holds them until it is told to. */
 class MemoryTransport implements Transport {
@@ -174,7 +180,7 @@ const HEADER =
   'version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n';
 const line = (source: string, action = 'ACCEPT', packets = '1', octets = '40', eni = 'eni-a') =>
   `2 123456789010 ${eni} ${source} 198.51.100.2 20641 22 6 ${packets} ${octets} 1418530010 1418530070 ${action} OK\n`;
-const sources = (transport: MemoryTransport) => transport.records.map((record) => record['sourceIPv4Address']);
+const sources = (transport: MemoryTransport) => transport.records.map((record) => record.sourceIPv4Address);
 
 t.test('the same record in v5, v9 and IPFIX', async (t) => {
   const v5 = new MemoryTransport();
@@ -203,8 +209,19 @@ t.test('the same record in v5, v9 and IPFIX', async (t) => {
   t.match(ipfix.records[0], { 'account-id': '123456789010', 'interface-id': 'eni-a', version: 2 });
   t.notOk('ipClassOfService' in ipfix.records[0]!, 'what flow logs do not tell is not told');
   const names = (transport: MemoryTransport) =>
-    transport.options.filter((row) => 'interfaceName' in row).map((row) => row['interfaceName']);
+    transport.options.filter((row) => 'interfaceName' in row).map((row) => row.interfaceName);
   t.same([names(v9).at(-1), names(ipfix).at(-1)], ['eni-a', 'eni-a']);
+  // RFC 5610 §3.1: the elements of the enterprise, and their types.
+  const types = ipfix.options.filter(({ informationElementName }) => informationElementName !== undefined);
+  t.match(
+    types.find(({ informationElementName }) => informationElementName === 'account-id'),
+    { privateEnterpriseNumber: 32_473, informationElementId: 2, informationElementDataType: 13 },
+  );
+  t.equal(
+    new Set(types.map(({ informationElementName }) => informationElementName)).size,
+    3,
+    'those of the format',
+  );
   // The header has the clock of the data: the greatest end.
   t.equal(new DataView(ipfix.datagrams[0]!.buffer).getUint32(4), 1_418_530_070);
   t.equal(new DataView(v5.datagrams[0]!.buffer).getUint32(8), 1_418_530_070);
@@ -376,7 +393,7 @@ t.test('records too large for a datagram, and IPv6 in v5, are counted and said o
     [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('netflow5', v5)],
   );
   t.same(
-    ipfix.records.map((record) => String(record['region']).length),
+    ipfix.records.map((record) => String(record.region).length),
     [1300, 1300],
   );
   const [first, second] = made.exports;
