@@ -63,7 +63,9 @@ export class Converter {
     this.#ways = new WaysOut(options, this.counts);
     const ipfix = options.outlets.filter(({ protocol }) => protocol === 'ipfix');
     this.#withStrings = ipfix.length > 0 || (options.ways ?? []).length > 0;
-    const numbers = [options, ...ipfix].map(({ enterpriseNumber }) => enterpriseNumber);
+    const numbers = this.#withStrings
+      ? [options, ...ipfix].map(({ enterpriseNumber }) => enterpriseNumber)
+      : [];
     this.#enterpriseNumbers = [...new Set(numbers.filter((number) => number !== undefined))];
     this.#whenStopping = new Promise((resolve) => {
       this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -306,7 +308,7 @@ export class Converter {
   // ---- Parquet ----
 
   async #convertParquet(content: ParquetContent): Promise<void> {
-    const rows = await readable(openParquet(content.file, () => true));
+    const rows = await readable(openParquet(content.file));
     let parser = this.#parserFor(rows.format);
     const chunks = rows.chunks()[Symbol.asyncIterator]();
     for (;;) {

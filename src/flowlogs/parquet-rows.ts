@@ -21,21 +21,14 @@ export interface ParquetRows {
   chunks(): AsyncIterable<Uint8Array>;
 }
 
-/**
- * @param isRead of a field by its name: columns that nobody reads are not decoded, and say `-`
- * @throws Error where hyparquet is not installed, or the file is no whole Parquet file
- */
-export async function openParquet(
-  file: ParquetContent['file'],
-  isRead: (name: string) => boolean,
-): Promise<ParquetRows> {
+/** @throws Error where hyparquet is not installed, or the file is no whole Parquet file */
+export async function openParquet(file: ParquetContent['file']): Promise<ParquetRows> {
   const { parquetMetadataAsync, parquetRead, compressors } = await library();
   const metadata = await parquetMetadataAsync(file);
   // The first element is the root; what has children is a group, which flow logs have none of.
   const columns = metadata.schema.slice(1).filter(({ num_children }) => num_children === undefined);
   const names = columns.map(({ name }) => name);
   const format = formatOfColumns(names);
-  const read = names.filter((_, i) => isRead(format.fields[i]!));
 
   async function* chunks(): AsyncIterable<Uint8Array> {
     const text = new LineBuffer();
@@ -44,11 +37,10 @@ export async function openParquet(
       const rowEnd = rowStart + Number(num_rows);
       const rows = rowEnd - rowStart;
       const values = new Map<string, unknown[]>();
-      if (rows > 0 && read.length > 0) {
+      if (rows > 0) {
         await parquetRead({
           file,
           metadata,
-          columns: read,
           rowStart,
           rowEnd,
           compressors,
