@@ -20,8 +20,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   export: ['flow'],
   transport: [],
   collect: ['export'],
-  aws: [],
-  flowlogs: ['flow', 'export', 'aws'],
   config: [],
   host: ['system'],
   metrics: ['capture', 'packet', 'flow', 'export', 'transport', 'flowlogs'],
