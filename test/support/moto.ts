@@ -55,7 +55,8 @@ export async function startMoto(): Promise<Moto> {
       process.removeListener('exit', end);
       if (server.exitCode !== null || server.signalCode !== null) return;
       const gone = once(server, 'exit');
-      signalGroup(server, 'SIGTERM');
+      // It keeps nothing, and would wait for long polls that nobody is waiting for any more.
+      signalGroup(server, 'SIGKILL');
       await gone;
     },
   };

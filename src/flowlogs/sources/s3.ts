@@ -137,7 +137,7 @@ export class S3Source implements LogSource {
     for (;;) {
       const since = Math.max(this.#options.since ?? Number.NEGATIVE_INFINITY, checkpoint.oldest);
       // As they are now: while the list is made the window moves on, and forgets what a later page shows.
-      const exported = new Set(checkpoint.keys());
+      const known = new Set([...checkpoint.keys(), ...this.#taken.keys()]);
       let seen = 0;
       // Before the list, so that what comes while it is made is in the next.
       const last = !follow || (until !== undefined && clock() >= until + LOOK_BACK_MILLISECONDS);
@@ -148,7 +148,7 @@ export class S3Source implements LogSource {
           range: { since, until },
           wanted: ({ key }) => {
             seen++;
-            return !this.#taken.has(key) && !exported.has(key);
+            return !known.has(key);
           },
           onFound: ({ octets }) => {
             this.found.objects++;

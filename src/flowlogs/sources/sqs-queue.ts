@@ -120,7 +120,7 @@ export class SqsQueue {
 
   async #send<T>(action: string, send: (sqs: Sqs, queueUrl: string) => Promise<T>): Promise<T> {
     const { name, account, region } = this.#place;
-    const sqs = await this.#clients.sqs(region);
+    const sqs = await this.#clients.sqs(region, this.#place.url && new URL(this.#place.url).origin);
     const attempt = {
       action,
       resource: `arn:aws:sqs:${region ?? '*'}:${account ?? '*'}:${name}`,

@@ -64,6 +64,8 @@ export class SqsSource implements LogSource {
   #undeleted: string[] = [];
   #deleting: Promise<void> | undefined;
   #fatal: Error | undefined;
+  /** Ends everything that is under way. */
+  #ended = new AbortController();
   #saidForeign = false;
 
   /** @throws SourceError: no queue */
@@ -81,7 +83,7 @@ export class SqsSource implements LogSource {
 
   /** @throws AwsError */
   async *objects(signal: AbortSignal): AsyncGenerator<LogObject> {
-    const ended = new AbortController();
+    const ended = this.#ended;
     const stopped = AbortSignal.any([signal, ended.signal]);
     const hiding = this.#keepHidden(ended.signal);
     const ahead = fetchAhead(
@@ -107,8 +109,9 @@ export class SqsSource implements LogSource {
         if (this.#fatal !== undefined) throw this.#fatal;
       }
     } catch (error) {
+      if (this.#fatal !== undefined) throw this.#fatal;
       // What the signal broke off is no error.
-      if (!signal.aborted || error === this.#fatal) throw error;
+      if (!signal.aborted) throw error;
     } finally {
       ended.abort();
       await hiding;
@@ -131,7 +134,7 @@ export class SqsSource implements LogSource {
     const item = this.#take(object);
     if (item === undefined) return;
     if (!isOfObject(error)) {
-      this.#fatal = error;
+      this.#fail(error);
       return;
     }
     if (hasVanished(error)) this.vanished++;
@@ -228,7 +231,11 @@ export class SqsSource implements LogSource {
         this.deletedMessages += receipts.length - (await this.#queue.delete(receipts));
       }
     } catch (error) {
-      this.#fatal ??= error as Error;
+      this.#fail(error as Error);
+      this.#options.onNotice(
+        `${this.#options.queue}: messages that are exported could not be deleted, and will come again: ` +
+          (error as Error).message,
+      );
     } finally {
       this.#deleting = undefined;
     }
@@ -247,8 +254,13 @@ export class SqsSource implements LogSource {
         );
       }
     } catch (error) {
-      if (!signal.aborted) this.#fatal ??= error as Error;
+      if (!signal.aborted) this.#fail(error as Error);
     }
+  }
+
+  #fail(error: Error): void {
+    this.#fatal ??= error;
+    this.#ended.abort();
   }
 
   /** At the end: what is done is deleted, what is not is for others. */
