@@ -73,10 +73,8 @@ if (noMoto !== false) {
     const { Attributes } = await client.send(
       new sdk.GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
     );
-    return [
-      Number(Attributes?.['ApproximateNumberOfMessages']),
-      Number(Attributes?.['ApproximateNumberOfMessagesNotVisible']),
-    ];
+    const { ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible } = Attributes!;
+    return [Number(ApproximateNumberOfMessages), Number(ApproximateNumberOfMessagesNotVisible)];
   };
   const notices: string[] = [];
   const source = (options: Partial<SqsSourceOptions> = {}): SqsSource =>
