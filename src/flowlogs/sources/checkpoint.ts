@@ -61,6 +61,11 @@ export class Checkpoint {
     for (const [key, time] of Object.entries(file.exported)) this.#exported.set(key, time);
   }
 
+  /** Whether that has been exported, from {@link oldest} on. */
+  has(key: string): boolean {
+    return this.#exported.has(key);
+  }
+
   /** The keys of what has been exported from {@link oldest} on. */
   keys(): IterableIterator<string> {
     return this.#exported.keys();
@@ -72,8 +77,15 @@ export class Checkpoint {
    * @param pending of the oldest that is known and not exported: the window stays open for it; Infinity: there is none
    */
   async add(key: string, time: number, pending: number): Promise<void> {
-    this.#exported.set(key, time);
-    this.#newest = Math.max(this.#newest, Math.min(time, pending));
+    await this.addAll([[key, time]], pending);
+  }
+
+  /** As {@link add}, of what was exported together: the file is written once. */
+  async addAll(exported: Iterable<readonly [key: string, time: number]>, pending: number): Promise<void> {
+    for (const [key, time] of exported) {
+      this.#exported.set(key, time);
+      this.#newest = Math.max(this.#newest, Math.min(time, pending));
+    }
     this.#clear();
     if (this.#path !== undefined) await this.#save(this.#path);
   }
