@@ -44,4 +44,6 @@ export interface LogSource {
   readonly found: { objects: number; storedOctets: number }; // known so far
   readonly vanished: number;
   readonly retries?: number;
+  /** Octets read so far, of those that are stored; without, an object counts when it is done. */
+  readonly readOctets?: number;
 }

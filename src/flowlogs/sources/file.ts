@@ -26,6 +26,8 @@ const IN_FOLDERS = /\.(?:log|gz|parquet)$/i;
 export class FileSource implements LogSource {
   readonly found = { objects: 0, storedOctets: 0 };
   vanished = 0;
+  /** As they are stored: for the progress bar, which would stand still within a large file. */
+  readOctets = 0;
   readonly #options: FileSourceOptions;
 
   constructor(options: FileSourceOptions) {
@@ -54,15 +56,32 @@ export class FileSource implements LogSource {
         name: file.path,
         storedOctets: file.octets,
         format,
-        content: /\.parquet$/i.test(file.path) ? parquetFile(file.path, file.octets) : textFile(file.path),
+        content: /\.parquet$/i.test(file.path)
+          ? parquetFile(file.path, file.octets)
+          : this.#textFile(file.path),
       };
     }
   }
 
-  async exported(): Promise<void> {}
+  async exported({ content, storedOctets = 0 }: LogObject): Promise<void> {
+    if (content.kind === 'parquet') this.readOctets += storedOctets;
+  }
 
   async failed(_object: LogObject, error: NodeJS.ErrnoException): Promise<void> {
     if (error.code === 'ENOENT') this.vanished++;
+  }
+
+  #textFile(path: string): TextContent {
+    const counted = (octets: number): void => {
+      this.readOctets += octets;
+    };
+    async function* read(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of createReadStream(path, { highWaterMark: READ_OCTETS })) {
+        counted(chunk.length);
+        yield chunk;
+      }
+    }
+    return { kind: 'text', header: 'first-line', chunks: () => decompressed(read()) };
   }
 
   async #files(path: string): Promise<{ path: string; octets: number }[]> {
@@ -93,14 +112,6 @@ function inOrder(names: readonly string[]): string[] {
     .map((name) => ({ name, time: timeOfName(name) ?? Number.NEGATIVE_INFINITY }))
     .sort((a, b) => (a.time === b.time ? (a.name < b.name ? -1 : 1) : a.time < b.time ? -1 : 1))
     .map(({ name }) => name);
-}
-
-function textFile(path: string): TextContent {
-  return {
-    kind: 'text',
-    header: 'first-line',
-    chunks: () => decompressed(createReadStream(path, { highWaterMark: READ_OCTETS })),
-  };
 }
 
 function parquetFile(path: string, octets: number): ParquetContent {
