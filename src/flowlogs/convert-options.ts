@@ -26,6 +26,8 @@ export interface RecordLine {
    * undefined: the format has no flow-direction or not that end.
    */
   interfaceAddress(): Uint8Array | undefined;
+  /** What srcaddr or dstaddr tells, 4 or 16 octets; undefined: nothing. */
+  end(which: 'source' | 'destination'): Uint8Array | undefined;
 }
 
 /** A way out with exporters of its own: one for each interface. */
@@ -35,6 +37,8 @@ export interface RecordWay {
   start(parts: ExporterParts): void;
   /** Synchronous, as RecordReceiver. */
   record(record: FlowRecord, line: RecordLine): void;
+  /** An object is done, and will be flushed: what is still held back must be handed on now, or counted as lost. */
+  endObject(): void;
 }
 
 /** What the converter gives whoever makes exporters. */

@@ -386,6 +386,7 @@ export class Converter {
   async #settle(): Promise<void> {
     const { monotonic } = this.#options.clocks;
     const ways = this.#ways;
+    for (const way of this.#options.ways ?? []) way.endObject();
     ways.flush();
     let { waiting } = ways;
     let movedMilliseconds = monotonic();

@@ -217,6 +217,16 @@ export class LineParser {
     return this.position - begin > MOST_LINE_OCTETS + 1 ? TOO_LONG : kind;
   }
 
+  /** What `srcaddr` or `dstaddr` of the last record tells, in network byte order; undefined: nothing. */
+  end(which: 'source' | 'destination'): Uint8Array | undefined {
+    const candidate = which === 'source' ? SOURCE : DESTINATION;
+    const family = this.#families[candidate]!;
+    const from = candidate * ADDRESS_WORDS * 4;
+    return family === 0
+      ? undefined
+      : this.#candidateOctets.subarray(from, from + (family === 4 ? 4 : ADDRESS_WORDS * 4));
+  }
+
   #parse(bytes: Uint8Array): number {
     const words = this.#words;
     const ops = this.#ops;
