@@ -1,5 +1,6 @@
 /** From the SOURCE arguments to the sources of flow logs. What needs AWS is loaded only where it is asked for. */
 
+import process from 'node:process';
 import type { AwsClients } from '../aws/clients.ts';
 import type { EffectiveConfig } from '../config/load.ts';
 import { DEFAULT_FORMAT, parseFormat } from '../flowlogs/log-format.ts';
@@ -64,6 +65,8 @@ export async function openSources(
 
 async function awsClients({ region, endpoint }: EffectiveConfig): Promise<AwsClients> {
   const { AwsClients } = await import('../aws/clients.ts');
+  // Which Node.js the next year's SDK wants is no news of this conversion.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   return new AwsClients({ region, endpoint });
 }
 
