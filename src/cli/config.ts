@@ -91,8 +91,10 @@ function collectorJson(collector: CollectorConfig) {
 
 function jsonValue(config: EffectiveConfig, property: Property): unknown {
   const value = config[property];
-  // An endpoint is told the way it is given; the other values are plain.
-  return property === 'metrics' ? OPTIONS.metrics.type.format(config.metrics) : (value ?? null);
+  // An endpoint and a time are told the way they are given; the other values are plain.
+  if (property === 'metrics') return OPTIONS.metrics.type.format(config.metrics);
+  if (property === 'since' || property === 'until') return config[property]?.text ?? null;
+  return value ?? null;
 }
 
 /** A value as the texts that a flag would take. */

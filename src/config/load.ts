@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
-import { OPTIONS, type Origins, optionOf, PROPERTIES, type Property, type Settings } from './schema.ts';
+import {
+  type ConfiguredCommand,
+  defaultText,
+  OPTIONS,
+  type Origins,
+  optionOf,
+  PROPERTIES,
+  type Property,
+  type Settings,
+} from './schema.ts';
 import { BadValue } from './value-types.ts';
 import { sharedCollectorMistakes, workerMistakes } from './worker-share.ts';
 import { type Given, type GivenText, readYamlOptions } from './yaml-file.ts';
@@ -36,19 +45,26 @@ interface Value {
   readonly texts: readonly GivenText[];
 }
 
-/**
- * @param readFile gives a file's octets or throws as `readFileSync` does
- * @param cores of this machine, for `--workers auto`
- * @param running workers that run already and do until the next start: collectors are to suit them, too
- */
+/** What the configuration is judged by, beside what is given. */
+export interface Circumstances {
+  /** Gives a file's octets or throws as `readFileSync` does. */
+  readonly readFile?: (path: string) => Uint8Array;
+  /** Of this machine, for `--workers auto`. */
+  readonly cores?: number;
+  /** Workers that run already and do until the next start: collectors are to suit them, too. */
+  readonly running?: number;
+  /** Whose defaults are meant, where they differ. */
+  readonly command?: ConfiguredCommand;
+}
+
 export function loadConfig(
   flags: Flags,
-  readFile: (path: string) => Uint8Array = readFileSync,
-  cores = availableParallelism(),
-  running = 1,
+  { readFile = readFileSync, cores = availableParallelism(), running = 1, command }: Circumstances = {},
 ): Loaded {
   const mistakes: string[] = [];
-  const values = new Map<Property, Value>(PROPERTIES.map((property) => [property, defaultOf(property)]));
+  const values = new Map<Property, Value>(
+    PROPERTIES.map((property) => [property, defaultOf(property, command)]),
+  );
   const take = (given: Given) => {
     const value = parseGiven(given, mistakes);
     if (value !== undefined) values.set(given.property, value);
@@ -92,9 +108,10 @@ export function loadConfig(
   return { config: mistakes.length > 0 ? undefined : config, mistakes };
 }
 
-function defaultOf(property: Property): Value {
+function defaultOf(property: Property, command: ConfiguredCommand | undefined): Value {
   const option = optionOf(property);
-  const value = option.default === undefined ? undefined : option.type.parse(option.default);
+  const text = defaultText(option, command);
+  const value = text === undefined ? undefined : option.type.parse(text);
   return { value: option.list === true ? [] : value, origin: 'default', texts: [] };
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type ParsedArguments, parseArguments } from '../../src/cli/arguments.ts';
 import { COMMAND_NAMES } from '../../src/cli/commands.ts';
-import { optionOf, PROPERTIES } from '../../src/config/schema.ts';
+import { defaultText, optionOf, PROPERTIES } from '../../src/config/schema.ts';
 
 type ParsedCommand = Extract<ParsedArguments, { kind: 'command' }>;
 
@@ -74,11 +74,17 @@ t.test('mistakes in flags', async (t) => {
     ['run -i', '--interface: the value is missing'],
     ['run --no-mtu', '--no-mtu: only a switch can be negated'],
     ['read a.pcap -i eth0', 'unknown option "-i": it is one of weir run, not of weir read'],
-    ['listen 1 --mtu 3', 'unknown option "--mtu": it is one of weir run and weir read, not of weir listen'],
-    ['demo --mtu 9', 'unknown option "--mtu": it is one of weir run and weir read, not of weir demo'],
+    [
+      'listen 1 --mtu 3',
+      'unknown option "--mtu": it is one of weir run, weir read and weir convert, not of weir listen',
+    ],
+    [
+      'demo --mtu 9',
+      'unknown option "--mtu": it is one of weir run, weir read and weir convert, not of weir demo',
+    ],
     ['rnu -i eth0', 'unknown command "rnu"; did you mean "run"?'],
     ['capture', 'unknown command "capture"'],
-    ['--json', 'the command is missing: one of run, read, listen, demo, doctor, config'],
+    ['--json', 'the command is missing: one of run, read, convert, listen, demo, doctor, config'],
     [
       // All of them, not the first only.
       'run --mut 3 --filter --jsn -ic',
@@ -98,9 +104,13 @@ t.test('help shows every option of the command and no other', async (t) => {
     t.equal(textOf(`${command} -h`), help);
     t.match(help, `weir ${command}`);
     for (const property of PROPERTIES) {
-      const { name, alias, default: preset, commands, help: sentence } = optionOf(property);
+      const option = optionOf(property);
+      const { name, alias, commands, help: sentence } = option;
+      const preset = defaultText(option, command === 'convert' ? command : undefined);
       const isConfigured =
-        command === 'run' || command === 'read' ? commands.includes(command) : command === 'config';
+        command === 'run' || command === 'read' || command === 'convert'
+          ? commands.includes(command)
+          : command === 'config';
       const isShown = new RegExp(`^ +(-[a-z], )?--${name} `, 'm').test(help);
       t.equal(isShown, isConfigured || name === 'json', `${command}: --${name}`);
       if (!isConfigured || name === 'json') continue;

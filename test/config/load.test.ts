@@ -8,14 +8,16 @@ const noSuchFile = () => {
 
 /** Loads a YAML text as `weir.yaml`, under flags. */
 function loadYaml(yaml: string, flags: Flags = new Map()): Loaded {
-  return loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), (path) => {
-    if (path !== 'weir.yaml') throw new Error(`not asked for: ${path}`);
-    return Buffer.from(yaml);
+  return loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), {
+    readFile: (path) => {
+      if (path !== 'weir.yaml') throw new Error(`not asked for: ${path}`);
+      return Buffer.from(yaml);
+    },
   });
 }
 
 t.test('the defaults', async (t) => {
-  const { config, mistakes } = loadConfig(new Map(), noSuchFile);
+  const { config, mistakes } = loadConfig(new Map(), { readFile: noSuchFile });
   t.same(mistakes, []);
   t.match(config, {
     interfaces: [],
@@ -213,24 +215,26 @@ t.test('an unreadable file', async (t) => {
     ['EIO', 'EIO: the disk is dying'],
   ];
   for (const [code, why] of unreadable) {
-    const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () => {
-      throw Object.assign(new Error(`${code}: the disk is dying`), { code });
+    const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), {
+      readFile: () => {
+        throw Object.assign(new Error(`${code}: the disk is dying`), { code });
+      },
     });
     t.same(mistakes, [`configuration file "weir.yaml": ${why}`]);
   }
-  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () =>
-    Uint8Array.of(0xff, 0xfe, 0x00),
-  );
+  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), {
+    readFile: () => Uint8Array.of(0xff, 0xfe, 0x00),
+  });
   t.same(mistakes, ['configuration file "weir.yaml": it is not UTF-8 text']);
 });
 
 t.test('workers', async (t) => {
   const load = (flags: Record<string, readonly string[]>) =>
-    loadConfig(new Map(Object.entries(flags)) as Flags, noSuchFile, 2);
+    loadConfig(new Map(Object.entries(flags)) as Flags, { readFile: noSuchFile, cores: 2 });
   t.match(load({}).config, { workers: 1, workerCount: 1 });
   t.match(load({ workers: ['auto'] }).config, { workers: 'auto', workerCount: 2 }, 'one a core');
   t.match(
-    loadConfig(new Map([['workers', ['auto']]]), noSuchFile, 96).config,
+    loadConfig(new Map([['workers', ['auto']]]), { readFile: noSuchFile, cores: 96 }).config,
     { workerCount: 8 },
     'within reason',
   );
@@ -273,7 +277,7 @@ t.test(
   async (t) => {
     const reload = (running: number, yaml: string) => {
       const file = () => Buffer.from(yaml);
-      return loadConfig(new Map([['config', ['weir.yaml']]]), file, 2, running).mistakes;
+      return loadConfig(new Map([['config', ['weir.yaml']]]), { readFile: file, cores: 2, running }).mistakes;
     };
     const two = (workers: string) =>
       `${workers}\ncollector:\n  - ipfix://a?observation-domain=1\n  - ipfix://a?observation-domain=2\n`;
