@@ -160,6 +160,8 @@ export class LineParser {
   readonly #hasDestination: boolean;
   readonly #hasStatus: boolean;
   readonly #words: Int32Array;
+  /** Start and end, seconds; -1: not told, or not in the format. */
+  readonly #times = new Float64Array(2).fill(-1);
   readonly #floats: Float64Array;
   readonly #candidates = new Int32Array(ADDRESS_WORDS * 4);
   readonly #candidateOctets = new Uint8Array(this.#candidates.buffer);
@@ -234,10 +236,9 @@ export class LineParser {
     const families = this.#families;
     const candidateOctets = this.#candidateOctets;
     const floats = this.#floats;
+    const times = this.#times;
     const count = ops.length;
     let position = this.position;
-    let start = -1;
-    let end = -1;
     let flags = 0;
     let ports = 0;
     let action: number = Action.UNKNOWN;
@@ -337,8 +338,7 @@ export class LineParser {
               this.position = position;
               return NUMBER;
             }
-            if (slots[i] === 0) start = number;
-            else end = number;
+            times[slots[i]!] = number;
           }
           break;
         }
@@ -444,6 +444,8 @@ export class LineParser {
       return ADDRESS;
     }
     if (sourceFamily !== destinationFamily && sourceFamily * destinationFamily !== 0) return ADDRESS_FAMILY;
+    let start = times[0]!;
+    let end = times[1]!;
     if ((start < 0 && this.#hasStart) || (end < 0 && this.#hasEnd)) return TIME;
     if (start < 0) start = end;
     if (start < 0) start = Math.floor(this.#clock() / 1000);
