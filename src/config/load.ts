@@ -57,6 +57,7 @@ export interface Circumstances {
   readonly command?: ConfiguredCommand;
 }
 
+/** The configuration of flags, file and defaults, or every mistake in them. */
 export function loadConfig(
   flags: Flags,
   { readFile = readFileSync, cores = availableParallelism(), running = 1, command }: Circumstances = {},
