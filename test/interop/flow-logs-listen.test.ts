@@ -28,8 +28,26 @@ async function linesOf({ peer }: Listener, count: number): Promise<string[]> {
   const lines = () => peer.stdout.split('\n').slice(0, -1);
   await peer.until(`it printed ${count} lines`, () => lines().length >= count);
   await peer.end('SIGTERM');
-  t.notMatch(peer.stderr, /missing|gap|unknown|malformed/i, 'it misses nothing');
+  const received = jsonLines<{ msg: string }>(peer.stderr).find(({ msg }) => msg.startsWith('received '));
+  const nothing = { missingTemplate: 0, lostRecords: 0, lateMessages: 0, malformed: {}, oddities: {} };
+  t.match(received, nothing, 'it misses nothing');
   return lines();
+}
+
+/** Numbers among the fields that IANA has no element for, and their octets. */
+const NUMBERS = new Map([
+  ['version', 1],
+  ['traffic-path', 1],
+]);
+
+/** A line's values. Who listens knows neither names nor types of the enterprise's elements: it says their octets. */
+function values(line: string): string[] {
+  return Object.entries(JSON.parse(line) as Record<string, string | number>).map(([name, value]) => {
+    const octets = NUMBERS.get(name);
+    if (octets !== undefined) return value.toString(16).padStart(2 * octets, '0');
+    const isOfLog = /-/.test(name) || ['type', 'region', 'x'].includes(name);
+    return isOfLog ? Buffer.from(`${value}`).toString('hex') : `${value}`;
+  });
 }
 
 for (const scheme of ['ipfix', 'ipfix+tcp']) {
@@ -45,9 +63,13 @@ for (const scheme of ['ipfix', 'ipfix+tcp']) {
       const expected = stdout.split('\n').slice(0, -1);
       t.ok(expected.length > 800, `${expected.length} records`);
       const lines = await linesOf(listener, expected.length);
-      // Who listens knows the enterprise's elements by their numbers.
-      const unnamed = (line: string) => Object.values(JSON.parse(line) as object).map(String);
-      t.same(differences(lines.map(unnamed), expected.map(unnamed)), []);
+      t.same(
+        differences(
+          lines.map((line) => values(line)),
+          expected.map((line) => values(line)),
+        ),
+        [],
+      );
       if (enterprise.length === 0) t.same(lines.sort(), expected.sort());
     });
   }

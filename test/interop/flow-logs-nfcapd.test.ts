@@ -101,20 +101,11 @@ t.test('v5, v9 and IPFIX: every record, exact sums, true times', OPTIONS, async 
     [],
     'IPFIX',
   );
-  // nfdump shows the rejected by their forwarding status.
-  for (const [name, fields] of [
-    ['v9', fieldsOfV9],
-    ['IPFIX', fieldsOfIpfix],
-  ] as const) {
-    const statuses = fields.map((field) => Number(field.get('fwd status') ?? 0));
-    const rejected = statuses.filter((status) => status === 129).length;
-    t.equal(rejected, records.filter(isReject).length, `${name}: forwardingStatus 129 of the rejected`);
-    t.equal(
-      statuses.filter((status) => status === 64).length,
-      records.length - rejected,
-      `${name}: 64 of the others`,
-    );
-  }
+  // nfdump 1.7.1 shows the forwarding status of v9 only; IPFIX's is seen by tshark.
+  const statuses = fieldsOfV9.map((fields) => Number(fields.get('fwd status') ?? 0));
+  const count = (status: number) => statuses.filter((one) => one === status).length;
+  t.equal(count(129), records.filter(isReject).length, 'v9: forwardingStatus 129 of the rejected');
+  t.equal(count(64), records.length - count(129), 'v9: 64 of the others');
 });
 
 t.test('v5: the rejected have an engine ID of their own', OPTIONS, async (t) => {
