@@ -216,6 +216,29 @@ t.test('Parquet says what the text says', async (t) => {
   }
 });
 
+t.test('formats that leave fields out', async (t) => {
+  for (let seed = 0; seed < SEEDS; seed++) {
+    const random = new Random(3000 + seed);
+    const all = [
+      'srcaddr',
+      'pkt-srcaddr',
+      'dstaddr',
+      'pkt-dstaddr',
+      'bytes',
+      'packets',
+      'start',
+      'end',
+      'action',
+    ];
+    const fields = [...all, 'interface-id', 'flow-direction', 'protocol', 'srcport', 'tcp-flags', 'type']
+      .filter((field) => field === 'start' || !random.oneIn(3))
+      .concat('log-status');
+    const log = generateLog({ seed: 3000 + seed, lines: 60, version: 5, fields });
+    const result = await convert([textObject(random, { name: 'log', octets: asText(log) })]);
+    t.same(check(log, result), NO_DIFFERENCE, `seed ${seed}: ${fields.join(' ')}`);
+  }
+});
+
 t.test('objects of different formats, one after the other', async (t) => {
   const random = new Random(5);
   const logs = VERSIONS.map((version) =>

@@ -119,15 +119,11 @@ t.test(
   },
 );
 
-t.test('a header that lacks what a flow needs, or has a field twice', async (t) => {
-  for (const header of ['srcaddr dstaddr bytes packets', 'srcaddr dstaddr srcaddr start end']) {
-    const outcome = await convertFiles(t, {
-      'a.log': `${header}\n1 2 3 4\n5 6 7 8 9\n`,
-      'b.log': asText(GOOD),
-    });
-    expectFailure(t, outcome, 'a.log');
-    expectTotals(t, outcome, sumOf(GOOD_COUNTS));
-  }
+t.test('a header that has a field twice', async (t) => {
+  const twice = 'srcaddr dstaddr srcaddr start end\n10.0.0.1 10.0.0.2 10.0.0.3 1 2\n';
+  const outcome = await convertFiles(t, { 'a.log': twice, 'b.log': asText(GOOD) });
+  expectFailure(t, outcome, 'a.log');
+  expectTotals(t, outcome, sumOf(GOOD_COUNTS));
 });
 
 t.test('lines of several formats in one group', async (t) => {

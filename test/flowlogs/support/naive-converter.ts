@@ -119,14 +119,19 @@ function understood(
     const value = get(field);
     if (value !== undefined && !isWhole(value, INT32_FIELDS.includes(field) ? 31n : 63n)) return 'fault';
   }
-  const source = hexOfAddress(get('pkt-srcaddr') ?? get('srcaddr') ?? '');
-  const destination = hexOfAddress(get('pkt-dstaddr') ?? get('dstaddr') ?? '');
+  // An end that the whole format leaves out is the unspecified address, of the other's family.
+  const hasEnd = (end: string) => fields.includes(`${end}addr`) || fields.includes(`pkt-${end}addr`);
+  const told = (end: string) => hexOfAddress(get(`pkt-${end}addr`) ?? get(`${end}addr`) ?? '');
+  const source = hasEnd('src') ? told('src') : (told('dst') ?? '00000000').replaceAll(/./g, '0');
+  const destination = hasEnd('dst') ? told('dst') : (told('src') ?? '00000000').replaceAll(/./g, '0');
   if (source === undefined || source.length !== destination?.length) return 'fault';
   const number = (field: string) => Number(get(field) ?? '0');
   const isTooLarge = number('srcport') > 65_535 || number('dstport') > 65_535 || number('protocol') > 255;
   if (isTooLarge || number('tcp-flags') > 65_535) return 'fault';
-  if (get('start') === undefined || get('end') === undefined) return 'fault';
-  if (number('end') < number('start')) return 'fault';
+  // So does the one time for the other.
+  const start = fields.includes('start') ? get('start') : get('end');
+  const end = fields.includes('end') ? get('end') : get('start');
+  if (start === undefined || end === undefined || Number(end) < Number(start)) return 'fault';
   const action = get('action');
   if (action !== undefined && action !== 'ACCEPT' && action !== 'REJECT') return 'fault';
   const direction = get('flow-direction');
@@ -142,8 +147,8 @@ function understood(
     tcpFlags: number('tcp-flags'),
     packets: BigInt(get('packets') ?? '0'),
     octets: BigInt(get('bytes') ?? '0'),
-    startMilliseconds: number('start') * 1000,
-    endMilliseconds: number('end') * 1000,
+    startMilliseconds: Number(start) * 1000,
+    endMilliseconds: Number(end) * 1000,
     interfaceId: said.has('interface-id') ? get('interface-id') : get('tgw-attachment-id'),
     direction,
     action,
