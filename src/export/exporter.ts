@@ -195,6 +195,32 @@ export class Exporter implements GroupMember, Session<Message> {
   #record(record: FlowRecord): void {
     const packets = packetsOf(record);
     const octets = octetsOf(record);
+    const { mostCount } = this.#format;
+    const most = Math.max(packets, octets);
+    if (most > mostCount && mostCount > 0 && record.layout.ipVersion === 4) {
+      this.#inParts(record, Math.ceil(most / mostCount));
+    } else this.#whole(record, packets, octets);
+  }
+
+  /** A record that not even an empty Message of v5 can tell becomes several, each counted, whose sums are exact. */
+  #inParts(record: FlowRecord, parts: number): void {
+    const { view, offset } = record;
+    const packets = packetsOf(record);
+    const octets = octetsOf(record);
+    let packetsLeft = packets;
+    let octetsLeft = octets;
+    for (let part = parts; part > 0; part--) {
+      const partPackets = Math.ceil(packetsLeft / part);
+      const partOctets = Math.ceil(octetsLeft / part);
+      setCounts(view, offset, partPackets, partOctets);
+      this.#whole(record, partPackets, partOctets);
+      packetsLeft -= partPackets;
+      octetsLeft -= partOctets;
+    }
+    setCounts(view, offset, packets, octets); // other exporters have it next
+  }
+
+  #whole(record: FlowRecord, packets: number, octets: number): void {
     this.accepted.records++;
     this.accepted.packets += packets;
     this.accepted.octets += octets;
@@ -424,6 +450,11 @@ export class Exporter implements GroupMember, Session<Message> {
     this.#notices.add(key);
     this.#options.onNotice(text);
   }
+}
+
+function setCounts(view: DataView, offset: number, packets: number, octets: number): void {
+  view.setFloat64(offset + PACKET_DELTA_COUNT * 4, packets, true);
+  view.setFloat64(offset + OCTET_DELTA_COUNT * 4, octets, true);
 }
 
 /** Of both directions, where the record has them. */

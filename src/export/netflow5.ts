@@ -61,6 +61,7 @@ export interface Netflow5Options {
 export class Netflow5 implements Format {
   readonly protocol = 'netflow5';
   readonly writer: MessageWriter;
+  mostCount = 0;
   readonly #options: Netflow5Options;
   readonly #uptime = new UptimeFields(MOST_RECORDS);
   /** Mode (2 bits: 1 every Nth packet, 2 one of N at random; 0 none) | interval (14 bits). */
@@ -92,11 +93,14 @@ export class Netflow5 implements Format {
     this.#sampling =
       sampling === undefined ? 0 : ((sampling.mode === 'count' ? 1 : 2) << 14) | sampling.interval;
     this.writer = new MessageWriter(capacity);
+    this.limit(capacity);
     this.begin();
   }
 
   limit(octets: number): void {
     this.writer.limit = Math.min(octets, this.writer.bytes.length);
+    const records = Math.floor((this.writer.limit - HEADER.length) / RECORD.length);
+    this.mostCount = MOST_COUNT * Math.min(MOST_RECORDS, records);
   }
 
   begin(): void {
@@ -120,7 +124,7 @@ export class Netflow5 implements Format {
     const parts = fits ? 1 : Math.max(Math.ceil(packets / MOST_COUNT), Math.ceil(octets / MOST_COUNT));
     const room = Math.min(MOST_RECORDS - this.#records, Math.floor(writer.room / RECORD.length));
     if ((room < parts && this.#records > 0) || !this.#uptime.fits(start, end)) return Appended.NO_ROOM;
-    if (parts > room) return Appended.NOT_REPRESENTABLE; // more than 2^32 · 30 octets in one record
+    if (parts > room) return Appended.NOT_REPRESENTABLE; // not even one fits
 
     const input = view.getUint32(offset + at.input, true);
     const output = this.#output < 0 ? 0 : view.getUint32(offset + this.#output, true);

@@ -22,6 +22,7 @@ const LEAST_RECORD_OCTETS = 40;
 
 export class TemplateFormat implements Format {
   readonly protocol: 'netflow9' | 'ipfix';
+  readonly mostCount = Number.POSITIVE_INFINITY;
   readonly #dialect: Dialect;
   /** For each kind of record, IPv4's before IPv6's. */
   readonly #templates: FlowTemplate[];
