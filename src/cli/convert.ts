@@ -55,6 +55,10 @@ export async function convert(
     onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
     onFault: ({ kind, object, line, text }) =>
       log.warn(`a faulty line (${kind}); others of this kind are only counted`, { object, line, text }),
+    onWrongFormat: (object) =>
+      log.warn('every line is faulty: most likely they have another format, which --format can tell', {
+        object,
+      }),
     onObjectError: (object, error) => log.error(`${object}: ${error.message}`),
   });
   const { counts } = converter;

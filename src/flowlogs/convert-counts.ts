@@ -33,6 +33,10 @@ export class ConvertCounts {
   rejects = 0;
   nodata = 0;
   skipdata = 0;
+  /** Lines that are not faulty. */
+  get goodLines(): number {
+    return this.records + this.nodata + this.skipdata;
+  }
   readonly faults = new Map<FaultKind, number>(FAULT_KINDS.map((kind) => [kind, 0]));
   /** Records that `--rejects drop` passes over, or accepted ones that `--rejects only` does. */
   droppedRejects = 0;

@@ -69,6 +69,8 @@ export interface ConverterOptions {
   readonly onNotice: (outlet: string, text: string) => void;
   /** Once a kind: a line that is faulty, and where it is. `line` counts from 1, header lines included. */
   readonly onFault: (fault: { kind: FaultKind; object: string; line: number; text: string }) => void;
+  /** No line of an object says anything that its format could say: most likely it is in another. Told once. */
+  readonly onWrongFormat: (object: string) => void;
   /** An object could not be read to its end; the others go on. */
   readonly onObjectError: (object: string, error: Error) => void;
 }

@@ -48,6 +48,7 @@ export class Converter {
   readonly #stopping = new AbortController();
   readonly #whenStopping: Promise<void>;
   readonly #faultsShown = new Set<FaultKind>();
+  #isFormatDoubted = false;
   #timer: NodeJS.Timeout | undefined;
   #finished: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
@@ -124,8 +125,10 @@ export class Converter {
       for await (const object of source.objects(this.#stopping.signal)) {
         if (this.#isStopping) return;
         let failure: Error | undefined;
+        const { lines, goodLines } = this.counts;
         try {
           await this.#convert(object);
+          if (this.counts.lines > lines && this.counts.goodLines === goodLines) this.#doubtFormat(object);
         } catch (error) {
           if (!(error instanceof UnreadableObject)) throw error;
           failure = error.reason;
@@ -303,6 +306,12 @@ export class Converter {
     if (this.#faultsShown.has(kind)) return;
     this.#faultsShown.add(kind);
     this.#options.onFault({ kind, object: this.#object, line: this.#line, text: shown(bytes, from, to) });
+  }
+
+  #doubtFormat({ name }: LogObject): void {
+    if (this.#isFormatDoubted) return;
+    this.#isFormatDoubted = true;
+    this.#options.onWrongFormat(name);
   }
 
   // ---- Parquet ----

@@ -45,6 +45,10 @@ export class Line {
       onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
       onFault: ({ kind, object, line, text }) =>
         log.warn(`a faulty line (${kind}); others of this kind are only counted`, { object, line, text }),
+      onWrongFormat: (object) =>
+        log.warn('every line is faulty: most likely they have another format, which WEIR_FORMAT can tell', {
+          object,
+        }),
       onObjectError: (object, error) => log.error(`${object}: ${error.message}`),
     });
     const { exports } = this.#converter;

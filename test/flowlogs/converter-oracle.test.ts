@@ -69,6 +69,7 @@ async function convert(
     clocks: { unix: Date.now, monotonic: () => performance.now() },
     onNotice: () => undefined,
     onFault: ({ kind }) => faultsShown.push(kind),
+    onWrongFormat: () => {},
     onObjectError: (object, error) => errors.push(`${object}: ${error.message}`),
     ...more,
   });

@@ -150,6 +150,7 @@ function converter(
   const faults: string[] = [];
   const errors: string[] = [];
   const notices: string[] = [];
+  const doubted: string[] = [];
   const made = new Converter({
     sources,
     outlets,
@@ -162,10 +163,11 @@ function converter(
     clocks: { unix: Date.now, monotonic: () => performance.now() },
     onNotice: (_, text) => notices.push(text),
     onFault: ({ kind, object, line, text }) => faults.push(`${kind} ${object}:${line} ${text}`),
+    onWrongFormat: (object) => doubted.push(object),
     onObjectError: (object, { message }) => errors.push(`${object} ${message}`),
     ...more,
   });
-  return { made, faults, errors, notices };
+  return { made, faults, errors, notices, doubted };
 }
 
 async function convertAll(...args: Parameters<typeof converter>) {
@@ -381,6 +383,23 @@ t.test('faults are shown once a kind, with their place; a line of a megabyte sto
   );
   t.match(made.counts, { lines: 5, records: 1 });
   t.equal(made.counts.faults.get('address'), 2);
+});
+
+t.test('an object of which no line can be read most likely has another format: said once', async (t) => {
+  const other = '192.0.2.1 198.51.100.2 40\n';
+  const { doubted } = await convertAll(
+    [
+      new MemorySource(
+        { text: HEADER + other + line('192.0.2.1') },
+        { text: HEADER },
+        { text: '' },
+        { text: other.repeat(2) },
+        { text: other },
+      ),
+    ],
+    [outlet('ipfix', new MemoryTransport())],
+  );
+  t.same(doubted, ['object 3']);
 });
 
 t.test('records too large for a datagram, and IPv6 in v5, are counted and said once', async (t) => {
