@@ -8,7 +8,8 @@
 import { rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
+import { build } from 'esbuild';
+import { inlineConstants } from './inline-constants.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'build/bundle/weir');
@@ -16,13 +17,16 @@ const folder = join(root, 'build/bundle/weir');
 const time = (file) => statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const made = time('build/bundle/weir/main.js');
 // tsc writes this file whenever a source has changed.
-const isCurrent = ['build/.tsbuildinfo', 'scripts/bundle.mjs', 'package-lock.json'].every(
-  (file) => time(file) < made,
-);
+const isCurrent = [
+  'build/.tsbuildinfo',
+  'scripts/bundle.mjs',
+  'scripts/inline-constants.mjs',
+  'package-lock.json',
+].every((file) => time(file) < made);
 
 if (!process.argv.includes('--if-older') || !isCurrent) {
   rmSync(folder, { recursive: true, force: true });
-  buildSync({
+  await build({
     absWorkingDir: root,
     entryPoints: ['main.ts', 'line-card.ts', 'demo/traffic-client.ts', 'demo/traffic-server.ts'].map(
       (file) => `src/cli/${file}`,
@@ -30,6 +34,7 @@ if (!process.argv.includes('--if-older') || !isCurrent) {
     outdir: folder,
     entryNames: '[name]',
     bundle: true,
+    plugins: [inlineConstants(join(root, 'src'))],
     splitting: true,
     format: 'esm',
     platform: 'node',

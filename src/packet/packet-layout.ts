@@ -2,9 +2,6 @@
  * A decoded packet is a fixed binary record, declared here, like a Flow Record. Packets wait for their look-up side by
  * side in one typed array, and the decoder writes each where it waits; its first words are the Flow Key as the flow
  * table keeps it. Objects with a property a field, copied into keys, took more than twice as long.
- *
- * The file holds nothing but numbers, so that the bundler (scripts/bundle.mjs) writes them where they are used: to V8
- * an imported constant is a cell that is read, and checked, at each use (a packet takes a quarter longer).
  */
 
 /** Offsets in 32-bit words from the start of a packet. The Flow Key comes first, as in flow-record.ts. */
