@@ -20,6 +20,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   export: ['flow'],
   transport: [],
   collect: ['export'],
+  aws: [],
+  flowlogs: ['flow', 'export', 'aws'],
   config: [],
   host: ['system'],
   metrics: ['capture', 'packet', 'flow', 'export', 'transport'],
