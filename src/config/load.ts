@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
-import { OPTIONS, type Origins, optionOf, PROPERTIES, type Property, type Settings } from './schema.ts';
+import { routerMistakes } from './router-rules.ts';
+import {
+  OPTIONS,
+  type Origins,
+  optionOf,
+  PROPERTIES,
+  type Property,
+  type Section,
+  type Settings,
+} from './schema.ts';
 import { BadValue } from './value-types.ts';
 import { workerMistakes } from './worker-share.ts';
 import { type Given, type GivenText, readYamlOptions } from './yaml-file.ts';
@@ -39,11 +48,13 @@ interface Value {
 /**
  * @param readFile gives a file's octets or throws as `readFileSync` does
  * @param cores of this machine, for `--workers auto`
+ * @param only of the file only this section: mistakes elsewhere are not looked for
  */
 export function loadConfig(
   flags: Flags,
   readFile: (path: string) => Uint8Array = readFileSync,
   cores = availableParallelism(),
+  only?: Section,
 ): Loaded {
   const mistakes: string[] = [];
   const values = new Map<Property, Value>(PROPERTIES.map((property) => [property, defaultOf(property)]));
@@ -54,7 +65,7 @@ export function loadConfig(
 
   const path = flags.get('config')?.at(-1);
   if (path !== undefined) {
-    const file = loadYaml(path, readFile);
+    const file = loadYaml(path, readFile, only);
     mistakes.push(...file.mistakes);
     file.given.forEach(take);
   }
@@ -79,6 +90,7 @@ export function loadConfig(
   }
   const config = { ...(settings as Settings), collectors, workerCount, origins: origins as Origins };
   const where = values.get('workers')!.origin.replace(/^flag /, '');
+  mistakes.push(...routerMistakes(config, (property) => values.get(property)?.texts[0]?.where));
   mistakes.push(...workerMistakes(config, where.startsWith('--') ? where : `${where}: workers`));
   return { config: mistakes.length > 0 ? undefined : config, mistakes };
 }
@@ -89,7 +101,7 @@ function defaultOf(property: Property): Value {
   return { value: option.list === true ? [] : value, origin: 'default', texts: [] };
 }
 
-function loadYaml(path: string, readFile: (path: string) => Uint8Array) {
+function loadYaml(path: string, readFile: (path: string) => Uint8Array, only: Section | undefined) {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFile(path));
@@ -99,7 +111,7 @@ function loadYaml(path: string, readFile: (path: string) => Uint8Array) {
       mistakes: [`configuration file ${JSON.stringify(path)}: ${whyUnreadable(error)}`],
     };
   }
-  return readYamlOptions(path, text);
+  return readYamlOptions(path, text, only);
 }
 
 function whyUnreadable(error: unknown): string {
