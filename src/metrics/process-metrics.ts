@@ -3,7 +3,10 @@ import type { Definition } from './definition.ts';
 import type { MetricSources } from './sources.ts';
 
 /** With the names that Prometheus's own client libraries use, so that common dashboards show them. */
-export function processMetrics({ program, loopLag }: MetricSources): Definition[] {
+export function processMetrics({
+  program,
+  loopLag,
+}: Pick<MetricSources, 'program' | 'loopLag'>): Definition[] {
   let lag = { mean: 0, p50: 0, p99: 0, max: 0 };
   const gauge = (name: string, help: string, value: () => number): Definition => ({
     kind: 'gauge',

@@ -28,12 +28,13 @@ export function buildRegistry(sources: MetricSources): Registry {
     ...workerMetrics(sources),
     ...processMetrics(sources),
   ]) {
-    add(registry, definition);
+    addDefinition(registry, definition);
   }
   return registry;
 }
 
-function add(registry: Registry, { kind, name, help, labels = [], read }: Definition): void {
+/** Adds one metric, whose values are read at each scrape. */
+export function addDefinition(registry: Registry, { kind, name, help, labels = [], read }: Definition): void {
   const common = { name, help, labelNames: [...labels], registers: [registry] };
   // prom-client's counters can only be increased: from zero, at each scrape, by what the stage has counted.
   if (kind === 'counter') {

@@ -20,6 +20,8 @@ export interface MetricsServerOptions {
   readonly captures: readonly Pick<CaptureMetrics, 'interface' | 'capturing'>[];
   readonly collectors: readonly Pick<CollectorMetrics, 'url' | 'state'>[];
   readonly workers?: { readonly running: number; readonly each: readonly unknown[] } | undefined;
+  /** What /readyz says of another program than `weir run`. */
+  readonly readiness?: (() => { readonly ready: boolean }) | undefined;
   /** A request, and an answer that is not read, end after this time. */
   readonly timeoutMilliseconds?: number | undefined;
 }
@@ -117,6 +119,8 @@ export class MetricsServer {
   }
 
   #readiness(): Answer {
+    const own = this.#options.readiness?.();
+    if (own !== undefined) return readyAnswer(own.ready, own);
     const captures = this.#options.captures.map((one) => ({
       interface: one.interface,
       capturing: one.capturing,
@@ -126,12 +130,12 @@ export class MetricsServer {
     // While one is replaced, the kernel gives its packets to those that are left.
     const threads = workers && { workers: { running: workers.running, of: workers.each.length } };
     const ready = captures.length > 0 && captures.every(({ capturing }) => capturing);
-    return {
-      status: ready ? 200 : 503,
-      type: 'application/json',
-      body: `${JSON.stringify({ ready, captures, collectors, ...threads })}\n`,
-    };
+    return readyAnswer(ready, { ready, captures, collectors, ...threads });
   }
+}
+
+function readyAnswer(ready: boolean, value: unknown): Answer {
+  return { status: ready ? 200 : 503, type: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
 function end(response: ServerResponse, { status, type, body }: Answer): void {

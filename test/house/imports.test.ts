@@ -24,6 +24,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   flowlogs: ['flow', 'export', 'aws'],
   config: [],
   host: ['system'],
+  // With aws/ one world, and the line is the other: neither imports the other, so metering never waits for AWS.
+  router: ['system', 'aws'],
   metrics: ['capture', 'packet', 'flow', 'export', 'transport'],
   'probe.ts': ['capture', 'packet', 'flow', 'export'],
   workers: ['host', 'capture', 'packet', 'flow', 'export', 'transport', 'probe.ts'],
@@ -38,6 +40,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'collect',
     'config',
     'host',
+    'aws',
+    'router',
     'metrics',
     'probe.ts',
     'workers',
@@ -78,6 +82,18 @@ t.test('every stage is known, and imports only stages to its left', async (t) =>
       if (stage === 'collect' && to === 'export')
         t.ok(COLLECT_MAY_IMPORT.includes(target), `${file} may import ${target}`);
     }
+  }
+});
+
+t.test('the line and AWS do not know each other', async (t) => {
+  const line = ['capture', 'packet', 'flow', 'export', 'transport', 'probe.ts', 'workers', 'worker.ts'];
+  for (const [stage, allowed] of Object.entries(MAY_IMPORT)) {
+    if (line.includes(stage)) t.notOk(allowed.includes('aws') || allowed.includes('router'), stage);
+    if (stage === 'aws' || stage === 'router')
+      t.notOk(
+        allowed.some((one) => line.includes(one)),
+        stage,
+      );
   }
 });
 
