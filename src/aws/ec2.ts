@@ -129,8 +129,8 @@ export class Ec2Api {
     return subnets;
   }
 
-  /** Network interfaces that are selected, those that exist. */
-  async interfaces(selectors: readonly Selector[]): Promise<Ec2Interface[]> {
+  /** Network interfaces that are selected, those that exist. @param vpcId only those of this VPC */
+  async interfaces(selectors: readonly Selector[], vpcId?: string): Promise<Ec2Interface[]> {
     const found = new Map<string, Ec2Interface>();
     for (const filter of filtersOf(selectors, 'network-interface-id')) {
       let next: string | undefined;
@@ -138,7 +138,7 @@ export class Ec2Api {
         const page = await this.#call('DescribeNetworkInterfaces', 'network interfaces', (ec2, options) =>
           ec2.client.send(
             new ec2.sdk.DescribeNetworkInterfacesCommand({
-              Filters: [filter],
+              Filters: [...(vpcId === undefined ? [] : [{ Name: 'vpc-id', Values: [vpcId] }]), filter],
               ...(next === undefined ? {} : { NextToken: next }),
             }),
             options,

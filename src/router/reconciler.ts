@@ -146,7 +146,8 @@ export class Reconciler {
     const selectors = uniqueSelectors(rules.flatMap(({ tables }) => tables));
     const [tables, interfaces] = await Promise.all([
       selectors.length === 0 ? [] : ec2.routeTables(vpcId, selectors),
-      peers.length === 0 ? [] : ec2.interfaces(peers),
+      // A route leads to an interface of its own VPC, or nowhere.
+      peers.length === 0 ? [] : ec2.interfaces(peers, vpcId),
     ]);
     onPeers(interfaces.filter(({ id }) => !own.includes(id)));
     const resolved = rules.map((rule) => ({
@@ -230,7 +231,9 @@ export class Reconciler {
   }
 
   #sayStates(): void {
-    const { log } = this.#options;
+    const { log, health } = this.#options;
+    // At the start nothing is known yet.
+    const isSettled = health().routers.every((router) => router.state !== 'unknown');
     for (const { unit, table, destination, state, current } of this.routes) {
       if (state === 'contested') {
         log
@@ -243,7 +246,7 @@ export class Reconciler {
               hint: "do the routers reach each other's health port, and do they name each other as peers?",
             },
           );
-      } else if (state === 'no_owner') {
+      } else if (state === 'no_owner' && isSettled) {
         log
           .rateLimited(`no owner ${unit}`, LOG_SECONDS)
           .warn(`nobody is known to forward for ${destination} in ${table}; it stays as it is`, { unit });

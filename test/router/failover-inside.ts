@@ -1,0 +1,111 @@
+/** Two routers against EC2 (moto_server), as processes: who owns which routes, and for how long nobody does. */
+import t from 'tap';
+import { Cloud, motoFor } from './cloud.ts';
+
+t.setTimeout(240_000);
+const moto = await motoFor(t);
+const TAKEOVER_MILLISECONDS = 10_000;
+/** So that a test takes seconds. */
+const QUICK = ['--check-interval', '0.2', '--route-interval', '0.5'];
+const ROUTES = ['--route', 'tag:weir=private 0.0.0.0/0'];
+
+t.test('both at once share the tables by zone; one dies; it comes back', { timeout: 120_000 }, async (t) => {
+  const cloud = await Cloud.start(t, moto);
+  const [a, b] = cloud.places;
+  const own = [a!.eni, b!.eni];
+  const routers = [cloud.router(t, 0, ...ROUTES), cloud.router(t, 1, ...ROUTES)];
+  await cloud.proxy.until('both routes', () => cloud.proxy.done('CreateRoute').length === 2);
+  t.same(await cloud.targets(), own, 'each table leads to the router of its zone');
+  t.same(
+    cloud.proxy
+      .done('ModifyNetworkInterfaceAttribute')
+      .map(({ from }) => from)
+      .sort(),
+    [a!.address, b!.address],
+    'each has turned the check of its own interface off, once',
+  );
+  t.same(await Promise.all(own.map((eni) => cloud.isChecked(eni))), [false, false]);
+
+  // With the settings that Weir has by itself.
+  await routers[1]!.program.said(`router ${a!.eni} in eu-west-1a is forwarding`);
+  const died = performance.now();
+  await routers[0]!.program.end('SIGKILL');
+  const taken = await cloud.proxy.until('the takeover', () => cloud.proxy.done('ReplaceRoute')[0]);
+  const after = taken.at - died;
+  t.ok(after < TAKEOVER_MILLISECONDS, `taken over ${Math.round(after)} ms after the death`);
+  t.same(await cloud.targets(), [b!.eni, b!.eni]);
+
+  const back = cloud.router(t, 0, ...ROUTES);
+  await cloud.proxy.until('the hand-back', () => cloud.proxy.done('ReplaceRoute').length === 2);
+  t.same(await cloud.targets(), own, 'as before');
+  t.equal(cloud.proxy.done('ReplaceRoute')[1]!.from, b!.address, 'by who held it');
+  await routers[1]!.program.said('handed a route back');
+
+  // Asked to end, it gives its routes away first.
+  await back.program.said(`router ${b!.eni} in eu-west-1b is forwarding`);
+  t.equal((await back.program.end()).code, 0);
+  t.same(await cloud.targets(), [b!.eni, b!.eni], 'SIGTERM: the peer has them');
+  // The last one keeps them: there is nobody to take them.
+  await routers[1]!.program.said(`router ${a!.eni} in eu-west-1a is failing`);
+  t.equal((await routers[1]!.program.end()).code, 0);
+  t.same(await cloud.targets(), [b!.eni, b!.eni]);
+  t.equal(cloud.proxy.done('CreateRoute').length, 2, 'nothing was done twice');
+  t.equal(cloud.proxy.done('ReplaceRoute').length, 3);
+});
+
+t.test('release and resume; failback by hand', { timeout: 60_000 }, async (t) => {
+  const cloud = await Cloud.start(t, moto);
+  const own = cloud.places.map(({ eni }) => eni);
+  const flags = [...ROUTES, ...QUICK, '--failback', 'manual'];
+  const [a, b] = [cloud.router(t, 0, ...flags), cloud.router(t, 1, ...flags)];
+  await cloud.proxy.until('both routes', () => cloud.proxy.done('CreateRoute').length === 2);
+  await a.program.said(`router ${own[1]} in eu-west-1b is forwarding`);
+
+  const released = await cloud.ask(0, a, 'release');
+  t.match(released.lines, [{ text: /^released: no route leads here/ }]);
+  t.same(await cloud.targets(), [own[1], own[1]]);
+  await b.program.said(`router ${own[0]} in eu-west-1a is released`);
+  const { lines } = await cloud.ask(1, b, 'status');
+  const table = lines.map(({ text }) => text).join('\n');
+  t.match(table, new RegExp(`${own[1]} \\(this one\\) +eu-west-1b +forwarding`));
+  t.match(table, new RegExp(`${own[0]} +eu-west-1a +released`));
+  t.match(table, new RegExp(`${cloud.tables[0]} +0.0.0.0/0 +${own[1]} +${own[1]} +owned`));
+
+  await cloud.ask(0, a, 'resume');
+  await b.program.said(`router ${own[0]} in eu-west-1a is forwarding`, b.program.log.length - 1);
+  const from = cloud.proxy.calls.length;
+  await cloud.proxy.until('three readings', () => cloud.proxy.done('DescribeRouteTables', from).length >= 6);
+  t.same(await cloud.targets(), [own[1], own[1]], 'manual: nothing moves by itself');
+  await cloud.ask(1, b, 'release');
+  t.same(await cloud.targets(), [own[0], own[0]], 'b gives them back');
+
+  // Released or not, who has no peer keeps the routes.
+  await b.program.end('SIGKILL');
+  await a.program.said(`router ${own[1]} in eu-west-1b is failing`);
+  const refused = await cloud.ask(0, a, 'release');
+  t.equal(refused.child.exitCode, 1);
+  t.match(refused.log, [{ msg: /^no other router is known to forward/ }]);
+  t.same(await cloud.targets(), [own[0], own[0]]);
+});
+
+t.test('tables that face each other move together', { timeout: 60_000 }, async (t) => {
+  const cloud = await Cloud.start(t, moto);
+  const own = cloud.places.map(({ eni }) => eni);
+  const [first, second] = cloud.tables as [string, string];
+  // From the clients of zone a to those of zone b, and back.
+  const flags = [
+    ...['--route', `${first} ${cloud.clientCidrs[1]}`, '--route', `${second} ${cloud.clientCidrs[0]}`],
+    ...QUICK,
+  ];
+  const middle = () =>
+    Promise.all([cloud.target(first, cloud.clientCidrs[1]), cloud.target(second, cloud.clientCidrs[0])]);
+  const routers = [cloud.router(t, 0, ...flags), cloud.router(t, 1, ...flags)];
+  await cloud.proxy.until('both routes', () => cloud.proxy.done('CreateRoute').length === 2);
+  const [owner, again] = await middle();
+  t.equal(owner, again, 'one router has both ways');
+  const holder = own.indexOf(owner!);
+  await routers[1 - holder]!.program.said(`router ${owner} in`);
+  await routers[holder]!.program.end('SIGKILL');
+  await cloud.proxy.until('the takeover', () => cloud.proxy.done('ReplaceRoute').length === 2);
+  t.same(await middle(), [own[1 - holder], own[1 - holder]], 'and both at once the other');
+});
