@@ -9,7 +9,8 @@
  *   10.0.0.10   10.0.0.1       10.0.1.1   10.0.1.10      zones a, b
  * ```
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +35,7 @@ import { Ec2Proxy } from './ec2-proxy.ts';
 import { FakeImds, metadataOf } from './fake-imds.ts';
 
 const MAIN = fileURLToPath(new URL('../../bundle/weir/main.js', import.meta.url));
+const { PATH } = process.env;
 const REGION = 'eu-west-1';
 const ZONES = [`${REGION}a`, `${REGION}b`];
 
@@ -41,6 +43,8 @@ function ip(...args: string[]): void {
   const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
 }
+
+let clouds = 0;
 
 export interface Place {
   readonly eni: string;
@@ -91,6 +95,7 @@ export class Cloud {
     t.teardown(() => ec2.destroy());
     const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }));
     const vpcId = Vpc!.VpcId!;
+    clouds++;
     const places: Place[] = [];
     const tables: string[] = [];
     for (const [i, zone] of ZONES.entries()) {
@@ -121,7 +126,7 @@ export class Cloud {
       const eni = NetworkInterface!.NetworkInterfaceId!;
       // Of its own, so that no two interfaces of the tests have the same.
       const mac = `02:00:00:00:0${i}:0a`;
-      const namespace = `weir-router-${process.pid}-${i}`;
+      const namespace = `weir-router-${process.pid}-${clouds}-${i}`;
       ip('netns', 'add', namespace);
       t.teardown(() => ip('netns', 'delete', namespace));
       ip('link', 'add', `to-${i}`, 'type', 'veth', 'peer', 'name', 'ens5', 'netns', namespace);
@@ -163,12 +168,12 @@ export class Cloud {
     spawnSync('sysctl', ['-q', '-w', `net.ipv4.ip_forward=${Number(value)}`]);
   }
 
-  /** Starts weir at one of the places, with these words. */
-  weir(i: number, ...words: string[]): Program {
+  /** The arguments of `ip` that start weir at one of the places, with these words. */
+  #command(i: number, words: readonly string[]): string[] {
     const { namespace, imdsPort } = this.places[i]!;
     const here = `10.0.${i}.1`;
-    return new Program(undefined, [
-      ...['ip', 'netns', 'exec', namespace, 'env'],
+    return [
+      ...['netns', 'exec', namespace, 'env'],
       'AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE',
       'AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
       `AWS_ENDPOINT_URL_EC2=http://${here}:${this.proxyPort}`,
@@ -177,7 +182,7 @@ export class Cloud {
       process.execPath,
       MAIN,
       ...words,
-    ]);
+    ];
   }
 
   /** `weir router` at one of the places; it ends with the test. */
@@ -186,30 +191,31 @@ export class Cloud {
     const folder = mkdtempSync(join(tmpdir(), 'weir-router-'));
     t.teardown(() => rmSync(folder, { recursive: true }));
     const control = join(folder, 'router.sock');
-    const metrics = ['--metrics', '127.0.0.1:0'];
-    const program = this.weir(
-      i,
-      'router',
-      ...metrics,
-      '--control',
-      control,
-      '--peer',
-      'tag:weir:group=main',
-      ...flags,
-    );
+    const common = ['--control', control, '--metrics', '127.0.0.1:0', '--peer', 'tag:weir:group=main'];
+    const program = new Program(undefined, ['ip', ...this.#command(i, ['router', ...common, ...flags])]);
     t.teardown(() => program.end('SIGKILL'));
     return { program, control, place: this.places[i]! };
   }
 
-  /** Asks a router that runs. */
-  async ask(i: number, { control }: RouterProgram, ...words: string[]): Promise<Program> {
-    const program = this.weir(i, 'router', ...words, '--control', control);
-    await program.closed;
-    return program;
+  /** Asks a router that runs, and waits for the end of that. */
+  async ask(i: number, { control }: RouterProgram, ...words: string[]): Promise<Answer> {
+    return await this.run(i, 'router', ...words, '--control', control);
+  }
+
+  /** Runs weir at one of the places to its end. */
+  async run(i: number, ...words: string[]): Promise<Answer> {
+    const child = spawn('ip', this.#command(i, words), { env: { PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        output[name] += text;
+      });
+    const [code] = await once(child, 'close');
+    return { code: code as number | null, ...output };
   }
 
   /** A scrape of a router's metrics, in its namespace. */
-  async metrics(i: number, program: Program): Promise<Metrics> {
+  async metrics(i: number, { program }: RouterProgram): Promise<Metrics> {
     const { port } = await program.said('metrics');
     const { namespace } = this.places[i]!;
     const script =
@@ -217,7 +223,7 @@ export class Cloud {
     const { stdout } = spawnSync(
       'ip',
       ['netns', 'exec', namespace, process.execPath, '-e', script, `http://127.0.0.1:${port}/metrics`],
-      { encoding: 'utf8', env: { PATH: process.env['PATH'] } },
+      { encoding: 'utf8', env: { PATH } },
     );
     return new Metrics(stdout);
   }
@@ -232,6 +238,22 @@ export class Cloud {
   /** Both tables' targets. */
   targets(): Promise<(string | undefined)[]> {
     return Promise.all(this.tables.map((table) => this.target(table)));
+  }
+
+  /**
+   * Resolves when the tables lead there: a machine that is busy may start the routers so far apart that one has both
+   * tables for a moment. @returns how many calls there were by then
+   */
+  async untilTargets(...expected: string[]): Promise<number> {
+    const deadline = performance.now() + 30_000;
+    for (;;) {
+      const targets = await this.targets();
+      if (targets.every((target, i) => target === expected[i])) return this.proxy.calls.length;
+      if (performance.now() > deadline)
+        throw new Error(`waited in vain: the tables lead to ${targets.join()}`);
+      const seen = this.proxy.calls.length;
+      await this.proxy.until('another call', () => this.proxy.calls.length > seen);
+    }
   }
 
   async createRoute(table: string, destination: string, eni: string): Promise<void> {
@@ -257,6 +279,12 @@ export class Cloud {
     );
     return NetworkInterfaces?.[0]?.SourceDestCheck;
   }
+}
+
+export interface Answer {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 export interface RouterProgram {
