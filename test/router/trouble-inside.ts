@@ -1,5 +1,9 @@
 /** What goes wrong around two routers: EC2 throttles, denies, forgets; they cannot see each other; the machine changes. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import t from 'tap';
 import { Cloud, motoFor } from './cloud.ts';
 
@@ -156,4 +160,67 @@ t.test('late metadata, a missing interface, a second router, a dry run', { timeo
   const missing = await cloud.run(1, 'router', ...wrong);
   t.equal(missing.code, 1, 'never 0, half done');
   t.match(missing.stderr, 'in vain for the network interfaces: there is no interface ens6');
+});
+
+t.test('the configuration: from SSM and user data, and the last that had no mistake', async (t) => {
+  const cloud = await Cloud.start(t, moto);
+  const [place] = cloud.places;
+  const folder = mkdtempSync(join(tmpdir(), 'weir-config-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'weir.yaml');
+  const text = (name: string) => readFileSync(join(folder, name), 'utf8');
+  const ssm = new SSMClient({ endpoint: cloud.moto.endpoint, region: 'eu-west-1' });
+  t.teardown(() => ssm.destroy());
+  const put = (value: string) =>
+    ssm.send(
+      new PutParameterCommand({ Name: '/weir/edge', Value: value, Type: 'SecureString', Overwrite: true }),
+    );
+  const fetched = (source: string) => cloud.run(0, 'router', 'fetch', source, file);
+
+  await put('router:\n  nat: true\n');
+  const untagged = await fetched('ssm:/weir/{group}');
+  t.equal(untagged.code, 1);
+  t.match(untagged.stderr, 'the instance has no tag weir:group');
+  place!.imds.values.set('meta-data/tags/instance/weir:group', '../../secret');
+  t.match((await fetched('ssm:/weir/{group}')).stderr, 'is not a name of letters');
+  place!.imds.values.set('meta-data/tags/instance/weir:group', 'edge');
+  t.equal((await fetched('ssm:/weir/{group}')).code, 0);
+  t.equal(text('weir.yaml'), 'router:\n  nat: true\n');
+
+  await put('router:\n  natt: true\n');
+  const wrong = await fetched('ssm:/weir/{group}');
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, 'ssm:/weir/{group}:2: unknown option "natt" in router; did you mean "nat"?');
+  t.equal(text('weir.yaml'), 'router:\n  nat: true\n', 'the file stays');
+  t.match((await fetched('ssm:/weir/none')).stderr, /the SSM parameter \/weir\/none: .*ParameterNotFound/);
+
+  place!.imds.values.set('user-data', '#cloud-config\n');
+  t.match((await fetched('user-data')).stderr, "the user data is cloud-init's");
+  place!.imds.values.set('user-data', 'router:\n  check-interval: 0.5\n');
+  t.equal((await fetched('user-data')).code, 0);
+  t.equal(text('weir.yaml'), 'router:\n  check-interval: 0.5\n');
+
+  // The router goes on with what it had, whatever the file has become.
+  const good = join(folder, 'good.yaml');
+  const flags = ['--config', file, '--last-good', good];
+  const first = cloud.router(t, 0, ...flags);
+  await first.program.said('routing');
+  await first.program.end();
+  t.equal(text('good.yaml'), text('weir.yaml'));
+  writeFileSync(file, 'mut: 1400\nrouter:\n  modde: route\n');
+  const second = cloud.router(t, 0, ...flags);
+  t.match(await second.program.said(`${file}:3: unknown option "modde"`), { level: 'error' });
+  await second.program.said('routing');
+  t.equal(text('good.yaml'), 'router:\n  check-interval: 0.5\n', 'and keeps it');
+  await second.program.end();
+  const without = await cloud.run(0, 'router', '--config', file);
+  t.equal(without.code, 2);
+  writeFileSync(file, 'mut: 1400\nrouter:\n  check-interval: 0.4\n');
+  const third = cloud.router(t, 0, ...flags);
+  await third.program.said('routing');
+  t.equal(
+    third.program.log.filter(({ level }) => level === 'error').length,
+    0,
+    'what is wrong elsewhere is not its',
+  );
 });
