@@ -210,17 +210,17 @@ function routerMetrics({ router, apiRetries, nowMilliseconds }: RouterMetricSour
       },
       ['interface', 'allowance'],
     ),
+    gauge('conntrack_entries', 'Connections that the kernel tracks.', (sample) => {
+      const conntrack = router.conntrack();
+      if (conntrack !== undefined) sample(conntrack.entries);
+    }),
     gauge(
-      'conntrack_entries',
-      'Connections that the kernel tracks; none where tracking is not loaded.',
+      'conntrack_limit',
+      'How many the kernel can track; 0 where connection tracking is not loaded.',
       (sample) => {
         const conntrack = router.conntrack();
-        if (conntrack !== undefined) sample(conntrack.entries);
+        if (conntrack !== undefined) sample(conntrack.limit);
       },
     ),
-    gauge('conntrack_limit', 'How many the kernel can track.', (sample) => {
-      const conntrack = router.conntrack();
-      if (conntrack !== undefined) sample(conntrack.limit);
-    }),
   ];
 }

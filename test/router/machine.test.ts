@@ -8,6 +8,7 @@ import { createLab, type LabNamespace, labProblem } from '../../src/cli/demo/lab
 import { Machine, type MachineTask } from '../../src/router/machine.ts';
 import { nftRules } from '../../src/router/nft-rules.ts';
 import { routerSysctls } from '../../src/router/sysctls.ts';
+import { asNobody } from '../network/program.ts';
 import { hasProgram } from '../support/programs.ts';
 
 const INSIDE = fileURLToPath(new URL('./machine-inside.js', import.meta.url));
@@ -70,6 +71,23 @@ t.test('settings, for IPv4 and IPv6, and twice is once', { skip }, async (t) => 
     t.equal(now, value, path);
   }
 });
+
+t.test(
+  'CAP_NET_ADMIN alone is enough',
+  { skip: skip || (!hasProgram('setpriv') && 'there is no setpriv') },
+  async (t) => {
+    const { router, ruleset } = await lab(t);
+    await router.run(['sysctl', '-q', '-w', 'net.ipv4.ip_forward=0']);
+    const task = JSON.stringify(route({ kind: 'nat', sources: ['10.71.1.0/24'] }));
+    const as = (...capabilities: string[]) =>
+      router.run([...asNobody(...capabilities), process.execPath, INSIDE, 'apply', task]);
+    const without = JSON.parse(await as()) as Told;
+    t.match(failed(without), [{ name: 'ipv4_forwarding' }, { name: 'settings' }, { name: 'rules' }]);
+    t.ok(without.said.includes('net.ipv4.ip_forward is 0, and cannot be set to 1: it takes CAP_NET_ADMIN'));
+    t.same(failed(JSON.parse(await as('+net_admin'))), []);
+    t.match(await ruleset(), 'masquerade');
+  },
+);
 
 t.test('NAT for several prefixes, and gone without', { skip }, async (t) => {
   const { client, router, addresses, apply, seen, ruleset } = await lab(t);
