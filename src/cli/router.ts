@@ -34,7 +34,7 @@ export function loadRouter(flags: Flags, log: Log): Loaded {
   const keep = flags.get('routerLastGood')?.at(-1);
   if (path === undefined || keep === undefined) return loaded;
   if (loaded.config !== undefined) {
-    keepLastGood(path, keep, log);
+    if (!loaded.config.routerDryRun) keepLastGood(path, keep, log);
     return loaded;
   }
   const last = load(new Map([...flags, ['config', [keep]]]));
@@ -125,9 +125,15 @@ async function giveRoutesBack(router: Router, log: Log): Promise<void> {
     log.info('no other router is known to forward: the routes stay, and the kernel goes on forwarding');
     return;
   }
-  const left = await router.release();
-  if (left > 0)
-    log.warn(`${left} routes still lead here; the peers take them over when they miss this router`);
+  try {
+    const left = await router.release();
+    if (left > 0)
+      log.warn(`${left} routes still lead here; the peers take them over when they miss this router`);
+  } catch (error) {
+    // The peer has gone in the last second.
+    if (!(error instanceof RouterError)) throw error;
+    log.warn(error.message);
+  }
 }
 
 async function startMetrics(

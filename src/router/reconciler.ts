@@ -78,6 +78,8 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   #subnets: { readonly at: number; readonly found: readonly Ec2Subnet[] } | undefined;
   #held: ReadonlyMap<string, number> = new Map();
+  /** Routes that were contested in the last round. */
+  #contested: ReadonlySet<string> = new Set();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -225,6 +227,12 @@ export class Reconciler {
       this.#held = new Map([...this.#held, [unit, epoch]]);
     }
     if (handBack !== undefined) this.handBacks[handBack]++;
+    // What EC2 tells may lag behind what it has done by a second.
+    this.routes = this.routes.map((route) =>
+      route.table === table && route.destination === destination
+        ? { ...route, current: { destination, target, state: 'active' }, state: 'owned' }
+        : route,
+    );
     const fields = { table, destination, from: from ?? null, to: target, unit };
     if (target === self) log.info(`took over a route: ${WHY_TAKEN[take ?? 'missing']}`, fields);
     else log.info(`handed a route back: ${WHY_HANDED_BACK[handBack ?? 'preferred']}`, fields);
@@ -234,8 +242,13 @@ export class Reconciler {
     const { log, health } = this.#options;
     // At the start nothing is known yet.
     const isSettled = health().routers.every((router) => router.state !== 'unknown');
+    const contested = new Set<string>();
     for (const { unit, table, destination, state, current } of this.routes) {
       if (state === 'contested') {
+        const key = `${table} ${destination}`;
+        contested.add(key);
+        // Once may be what EC2 told before: it lags behind what was done.
+        if (!this.#contested.has(key)) continue;
         log
           .rateLimited(`contested ${table} ${destination}`, LOG_SECONDS)
           .error(
@@ -252,6 +265,7 @@ export class Reconciler {
           .warn(`nobody is known to forward for ${destination} in ${table}; it stays as it is`, { unit });
       }
     }
+    this.#contested = contested;
   }
 }
 

@@ -72,9 +72,13 @@ interface Running {
   readonly server: HealthServer | undefined;
 }
 
-/** A check of a peer ends before the next one begins. */
+/** For the answer of a peer: as long as the interval, but a busy machine is no dead one, and nobody is waited for for long. */
+const SHORTEST_CHECK_MILLISECONDS = 1_000;
 const LONGEST_CHECK_MILLISECONDS = 2_000;
 const RELEASE_MILLISECONDS = 10_000;
+const SETTLING_MILLISECONDS = 1_000;
+/** A call of EC2 under way must not keep a router that was asked to end. */
+const STOP_MILLISECONDS = 500;
 const ALLOWANCES_MILLISECONDS = 10_000;
 const LOG_SECONDS = 30;
 
@@ -153,7 +157,14 @@ export class Router {
     const running = this.#running;
     if (running === undefined) return [];
     const self = { id: running.interfaces[0]!.id, zone: running.instance.zone, state: this.#own.state };
-    return [self, ...running.peers.all.map(({ id, zone, state }) => ({ id, zone, state }))];
+    return [
+      self,
+      ...running.peers.all.map(({ id, zone, state, why }) => {
+        // Who gives routes away by choice gives them to nobody who has just missed a check.
+        const isDoubtful = this.isReleased && state === 'forwarding' && why !== undefined;
+        return { id, zone, state: isDoubtful ? ('unknown' as const) : state };
+      }),
+    ];
   }
 
   readonly conntrack = readConntrack;
@@ -234,7 +245,13 @@ export class Router {
    */
   async release(): Promise<number> {
     const { log } = this.#dependencies;
-    if (this.#heldRoutes() > 0 && !this.peers.some(({ state }) => state === 'forwarding'))
+    // What is known may be a second old, and a peer may have ended meanwhile.
+    let isAnyThere = false;
+    for (let i = 0; i < this.#settings.fall && !isAnyThere; i++) {
+      await this.#running?.peers.check();
+      isAnyThere = this.peers.some(({ state, why }) => state === 'forwarding' && why === undefined);
+    }
+    if (this.#heldRoutes() > 0 && !isAnyThere)
       throw new RouterError(
         'no other router is known to forward: the routes stay here',
         'weir router status shows the peers, and why their checks fail',
@@ -260,7 +277,10 @@ export class Router {
   async stop(): Promise<void> {
     this.#ending.abort();
     this.#wake();
-    await this.#loops?.catch(() => undefined);
+    const limit = new AbortController();
+    const late = sleep(STOP_MILLISECONDS, undefined, { signal: limit.signal });
+    await Promise.race([this.#loops, late].map((one) => Promise.resolve(one).catch(() => undefined)));
+    limit.abort();
     await this.#running?.server?.stop();
   }
 
@@ -362,7 +382,10 @@ export class Router {
       port: health?.port ?? 0,
       rise,
       fall,
-      timeoutMilliseconds: Math.min(checkSeconds * 1000, LONGEST_CHECK_MILLISECONDS),
+      timeoutMilliseconds: Math.min(
+        Math.max(checkSeconds * 1000, SHORTEST_CHECK_MILLISECONDS),
+        LONGEST_CHECK_MILLISECONDS,
+      ),
       onChange: ({ id, zone, state }, why) => {
         const text = `router ${id} in ${zone} is ${state}`;
         if (state === 'failing') this.#dependencies.log.warn(`${text}: ${why}`);
@@ -442,15 +465,16 @@ export class Router {
     let failures = 0;
     while (!signal.aborted) {
       this.#isWoken = false;
-      const outcome = await this.#running!.reconciler.round();
+      // Who begins to wait during a round waits for the next: this one may have looked already.
       const waiting = this.#onRound;
       this.#onRound = [];
+      const outcome = await this.#running!.reconciler.round();
       for (const done of waiting) done();
       failures = outcome === 'failed' ? failures + 1 : 0;
-      // At once, so that what is told is what is. After failures quickly, then more and more slowly.
+      // Soon, for EC2 tells what it has done with a delay. After failures quickly, then more and more slowly.
       const milliseconds =
         outcome === 'changed'
-          ? 100
+          ? Math.min(SETTLING_MILLISECONDS, routeSeconds * 1000)
           : outcome === 'failed'
             ? Math.min(checkSeconds * 2 ** Math.min(failures - 1, 10), routeSeconds) * 1000
             : routeSeconds * 1000;
@@ -472,7 +496,7 @@ export class Router {
     }
   }
 
-  /** Resolves after one more round, or that time. */
+  /** Resolves after a round that has begun from now on, or that time. */
   async #roundWithin(milliseconds: number): Promise<void> {
     const done = new Promise<void>((resolve) => this.#onRound.push(resolve));
     this.#isWoken = true;

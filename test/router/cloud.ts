@@ -49,6 +49,7 @@ let clouds = 0;
 export interface Place {
   readonly eni: string;
   readonly address: string;
+  readonly subnetId: string;
   readonly namespace: string;
   readonly imds: FakeImds;
   readonly imdsPort: number;
@@ -156,7 +157,7 @@ export class Cloud {
       );
       const imdsPort = await imds.start('0.0.0.0');
       t.teardown(() => imds.stop());
-      places.push({ eni, address, namespace, imds, imdsPort });
+      places.push({ eni, address, subnetId: own, namespace, imds, imdsPort });
     }
     // What lies between the routers forwards.
     spawnSync('sysctl', ['-q', '-w', 'net.ipv4.ip_forward=1']);
@@ -226,6 +227,31 @@ export class Cloud {
       { encoding: 'utf8', env: { PATH } },
     );
     return new Metrics(stdout);
+  }
+
+  /** A second interface appears at a place: in its metadata, and in its kernel. */
+  async plugIn(
+    i: number,
+    { name, eni, address }: { name: string; eni: string; address: string },
+  ): Promise<void> {
+    const { imds, namespace, subnetId } = this.places[i]!;
+    const mac = `02:00:00:00:00:1${i}`;
+    ip('-n', namespace, 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}-out`);
+    ip('-n', namespace, 'link', 'set', name, 'address', mac);
+    ip('-n', namespace, 'address', 'add', `${address}/24`, 'dev', name);
+    ip('-n', namespace, 'link', 'set', name, 'up');
+    ip('-n', namespace, 'link', 'set', `${name}-out`, 'up');
+    const folder = 'meta-data/network/interfaces/macs';
+    const more = metadataOf('', REGION, [
+      {
+        ...{ id: eni, mac, deviceNumber: 1, subnetId, vpcId: this.vpcId, ipv4: [address] },
+        subnetCidr: `10.0.${i}.0/24`,
+        vpcCidrs: ['10.0.0.0/16'],
+      },
+    ]);
+    const both = `${imds.values.get(folder)}\n${more.get(folder)}`;
+    for (const [key, value] of more) if (key.startsWith(`${folder}/`)) imds.values.set(key, value);
+    imds.values.set(folder, both);
   }
 
   /** What a table has for a destination: the interface that it leads to. */
