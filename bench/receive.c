@@ -1,6 +1,7 @@
 /*
- * receive [DESTINATION_PORT [latency]]: the collector of every trial. Takes IPFIX over UDP on a loopback port that the
- * kernel chooses, and adds up what the Flow Records say.
+ * receive [DESTINATION_PORT [latency]]: the collector of every trial. Takes IPFIX and NetFlow v5 over UDP on a loopback
+ * port that the kernel chooses, and adds up what the Flow Records say. A v5 datagram whose sequence number is not what
+ * came before it is a gap.
  *
  * Prints {"port":N}, then, once standard input ends, what came: one JSON line. Loopback delivers before
  * sendto returns, so whatever an exporter sent before it exited is in the socket by then.
@@ -44,9 +45,13 @@ static int with_latency;
 static struct template templates[65536];
 static uint8_t options_template[65536];
 static uint64_t datagrams, records, packets, octets, options_sets, unknown_sets, malformed, reasons[256];
+/** v5: the next sequence number by engine type and ID, and how often it was another. */
+static uint32_t sequences[65536];
+static uint64_t gaps;
 static int wanted_port = -1;
 
 static uint16_t read16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+static uint32_t read32(const uint8_t *p) { return (uint32_t)read16(p) << 16 | read16(p + 2); }
 
 static uint64_t read_unsigned(const uint8_t *record, struct span at) {
   uint64_t value = 0;
@@ -128,8 +133,28 @@ static void print_latency(const char *name, const uint32_t *histogram) {
   printf(",\"%s\":{\"count\":%lu,\"median\":%d,\"p99\":%d,\"most\":%d}", name, count, median, p99, most);
 }
 
+/** Header of 24 octets, records of 48: dPkts at 16, dOctets at 20. */
+static void read_netflow5(const uint8_t *p, size_t length) {
+  uint16_t count = read16(p + 2), engine = read16(p + 20);
+  if (count == 0 || count > 30 || length != 24 + 48u * count) {
+    malformed++;
+    return;
+  }
+  if (read32(p + 16) != sequences[engine]) gaps++;
+  sequences[engine] = read32(p + 16) + count;
+  records += count;
+  for (p += 24; count > 0; count--, p += 48) {
+    packets += read32(p + 16);
+    octets += read32(p + 20);
+  }
+}
+
 static void read_message(const uint8_t *p, size_t length, uint64_t arrived) {
   datagrams++;
+  if (length >= 24 && read16(p) == 5) {
+    read_netflow5(p, length);
+    return;
+  }
   if (length < 16 || read16(p) != 10 || read16(p + 2) != length) {
     malformed++;
     return;
@@ -237,8 +262,8 @@ int main(int argc, char **argv) {
   }
   drain(fd);
   printf("{\"datagrams\":%lu,\"records\":%lu,\"packets\":%lu,\"octets\":%lu,\"optionsSets\":%lu,"
-         "\"unknownSets\":%lu,\"malformed\":%lu,\"flowEndReasons\":{",
-         datagrams, records, packets, octets, options_sets, unknown_sets, malformed);
+         "\"unknownSets\":%lu,\"malformed\":%lu,\"gaps\":%lu,\"flowEndReasons\":{",
+         datagrams, records, packets, octets, options_sets, unknown_sets, malformed, gaps);
   const char *comma = "";
   for (int i = 0; i < 256; i++)
     if (reasons[i]) {

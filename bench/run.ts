@@ -1,8 +1,8 @@
 /**
- * npm run bench [-- PART…] [--runs N] [--seconds S] [--minutes M] [--json]
+ * npm run bench [-- PART…] [--runs N] [--seconds S] [--minutes M] [--octets N] [--json]
  *
- * Parts: read, live, latency, memory, encode, all of these (the default), and soak, which takes --minutes (20). Weir
- * beside softflowd and a C program on the same input, each
+ * Parts: read, live, latency, memory, encode, convert (whose stream has --octets, 5e9), all of these (the default), and
+ * soak, which takes --minutes (20). Weir beside softflowd and a C program on the same input, each
  * trial in a fresh process, the contestants in turn. Standard output carries the result, standard error the progress.
  * Status 1: Weir's results are wrong, or the benchmark could not run. A missed demand is shown, and leaves 0: a
  * machine that does other things meanwhile misses demands too.
@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchConvert, STREAM_OCTETS } from './convert.ts';
 import { benchEncode } from './encode.ts';
 import { benchLatency } from './latency.ts';
 import { benchLive } from './live.ts';
@@ -20,24 +21,28 @@ import { benchRead, type Surroundings } from './read.ts';
 import { isMet, type Section, sectionText } from './report.ts';
 import { benchSoak } from './soak.ts';
 
-type Part = (surroundings: Surroundings & { seconds: number; minutes: number }) => Promise<Section[]>;
+type Part = (
+  surroundings: Surroundings & { seconds: number; minutes: number; octets: number },
+) => Promise<Section[]>;
 const PARTS: Record<string, Part> = {
   read: benchRead,
   live: benchLive,
   latency: benchLatency,
   memory: benchMemory,
   encode: benchEncode,
+  convert: benchConvert,
 };
 /** What takes too long to be part of all. */
 const LONG_PARTS: Record<string, Part> = { soak: benchSoak };
 const EVERY_PART = { ...PARTS, ...LONG_PARTS };
-const USAGE = `usage: npm run bench [-- ${Object.keys(EVERY_PART).join('|')}|all …] [--runs N] [--seconds S] [--minutes M] [--json]\n`;
+const USAGE = `usage: npm run bench [-- ${Object.keys(EVERY_PART).join('|')}|all …] [--runs N] [--seconds S] [--minutes M] [--octets N] [--json]\n`;
 
 interface Arguments {
   readonly parts: readonly string[];
   readonly runs: number;
   readonly seconds: number;
   readonly minutes: number;
+  readonly octets: number;
   readonly json: boolean;
 }
 
@@ -50,6 +55,7 @@ function readArguments(argv: string[]): Arguments {
       runs: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       minutes: { type: 'string', default: '20' },
+      octets: { type: 'string', default: `${STREAM_OCTETS}` },
       json: { type: 'boolean', default: false },
     },
   });
@@ -63,7 +69,10 @@ function readArguments(argv: string[]): Arguments {
   const minutes = Number(values.minutes);
   if (!(minutes >= 3 && minutes <= 600))
     throw new Error(`--minutes ${values.minutes}: a number from 3 to 600`);
-  return { parts: all ? Object.keys(PARTS) : positionals, runs, seconds, minutes, json: values.json };
+  const octets = Number(values.octets);
+  if (!(octets >= 1e6 && octets <= 1e12))
+    throw new Error(`--octets ${values.octets}: a number from 1e6 to 1e12`);
+  return { parts: all ? Object.keys(PARTS) : positionals, runs, seconds, minutes, octets, json: values.json };
 }
 
 async function main(): Promise<void> {

@@ -24,6 +24,8 @@ export interface Received {
   readonly octets: number;
   readonly unknownSets: number;
   readonly malformed: number;
+  /** NetFlow v5: datagrams whose sequence number is not what came before. */
+  readonly gaps: number;
   /** Records by flowEndReason. */
   readonly flowEndReasons: Readonly<Record<string, number>>;
   /** From a record's first packet to its arrival, and from the last packet of a TCP connection that has ended. */
@@ -147,20 +149,30 @@ export class Receiver {
   }
 }
 
-/** Runs a command beside a receiver. @throws Error where it cannot be measured or takes longer than `limitSeconds` */
+/** Writes a command's standard input. */
+export type Input = (stdin: NodeJS.WritableStream) => Promise<void>;
+
+const NOTHING: Input = async () => undefined;
+
+/**
+ * Runs a command beside a receiver.
+ * @throws Error where it cannot be measured or takes longer than `limitSeconds`
+ */
 export async function runTrial(
   command: (port: number) => readonly string[],
   limitSeconds = 120,
+  input: Input = NOTHING,
 ): Promise<Trial> {
   const receiver = await Receiver.start();
   const argv = command(receiver.port);
   const child = spawnHere([compiled('measure'), ...argv]);
-  child.stdin!.end();
+  const fed = input(child.stdin!).finally(() => child.stdin!.end());
   const [, stderr, line] = await Promise.all([
     text(child, 1),
     text(child, 2),
     text(child, 3),
     ended(child, limitSeconds),
+    fed,
   ]);
   const received = await receiver.stop();
   if (line === '') throw new Error(`${argv.join(' ')}: not measured: ${stderr.trim()}`);

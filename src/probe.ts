@@ -7,9 +7,8 @@
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
-import { BalanceGroup } from './export/balance.ts';
-import { Exporter, type ExporterOptions } from './export/exporter.ts';
-import type { Message, MessageTransport, Session } from './export/message.ts';
+import { Exporter } from './export/exporter.ts';
+import { type Export, type Outlet, receiversOf } from './export/outlet.ts';
 import type { FlowRecord, RecordReceiver } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
 import type { RouteLookup } from './flow/route.ts';
@@ -26,34 +25,7 @@ const MOST_INTERFACES = 1024;
 /** A file waits for a transport with more Messages queued than this. */
 const CONGESTED_MESSAGES = 1024;
 
-/** What the probe asks of a transport. */
-export interface Transport extends MessageTransport<Message> {
-  start(session: Session<Message>): void;
-  /** Resolves when fewer Messages are queued, or nothing has left for a while; undefined: there is no need to wait. */
-  whenBelow(messages: number): Promise<void> | undefined;
-  /** Resolves when the queue is empty, or after that time; what is left then is settled as `shutdown`. */
-  drain(deadlineMilliseconds: number): Promise<void>;
-  /** Closes; what is queued is settled when this returns. A promise tells when all is closed. */
-  stop(): void | Promise<void>;
-}
-
-/** A way out: one Collector. */
-export interface Outlet
-  extends Pick<
-    ExporterOptions,
-    | 'protocol'
-    | 'observationDomain'
-    | 'messageOctets'
-    | 'templateRefreshMilliseconds'
-    | 'templateRefreshMessages'
-    | 'tcpControlBitsOctets'
-  > {
-  /** Its name in logs and metrics: the URL. */
-  readonly name: string;
-  /** Outlets with the same group share the flows by their Flow Key; undefined: this one gets every record. */
-  readonly balance?: string | undefined;
-  readonly transport: Transport;
-}
+export type { Export, Outlet, Transport } from './export/outlet.ts';
 
 export interface ProbeOptions
   extends Pick<
@@ -85,11 +57,6 @@ export interface ProbeOptions
    * batch they do not: a record may have left the table and be counted by one exporter only.
    */
   readonly onCounted?: (() => void) | undefined;
-}
-
-export interface Export {
-  readonly outlet: Outlet;
-  readonly exporter: Exporter;
 }
 
 export class Probe {
@@ -373,20 +340,4 @@ export class Probe {
     }
     return waits.length === 0 ? undefined : Promise.race(waits);
   }
-}
-
-/** Who takes each record: the exporters, and one for each group of those that share. */
-function receiversOf(exports: readonly Export[]): RecordReceiver[] {
-  const receivers: RecordReceiver[] = [];
-  const groups = new Map<string, { name: string; member: Exporter }[]>();
-  for (const { outlet, exporter } of exports) {
-    if (outlet.balance === undefined) {
-      receivers.push(exporter);
-      continue;
-    }
-    const members = groups.get(outlet.balance) ?? [];
-    groups.set(outlet.balance, members);
-    members.push({ name: outlet.name, member: exporter });
-  }
-  return [...receivers, ...[...groups.values()].map((members) => new BalanceGroup(members))];
 }

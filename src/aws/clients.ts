@@ -79,11 +79,14 @@ export class AwsClients {
     });
   }
 
-  /** @param region instead of the configured one: that of the queue's URL */
-  sqs(region?: string): Promise<Sqs> {
-    return this.#once(`sqs ${region ?? ''}`, async () => {
+  /**
+   * @param region instead of the configured one: that of the queue's URL
+   * @param endpoint where none is configured: the origin of the queue's URL
+   */
+  sqs(region?: string, endpoint?: string): Promise<Sqs> {
+    return this.#once(`sqs ${region ?? ''} ${endpoint ?? ''}`, async () => {
       const sdk = await importPackage('@aws-sdk/client-sqs', () => import('@aws-sdk/client-sqs'));
-      const client = new sdk.SQSClient(this.#config(region));
+      const client = new sdk.SQSClient(this.#config(region, this.#options.endpoint ?? endpoint));
       this.#count(client.middlewareStack as unknown as Stack);
       return { sdk, client };
     });
@@ -136,8 +139,8 @@ export class AwsClients {
     return made;
   }
 
-  #config(region: string | undefined = this.#options.region) {
-    const { endpoint, maxAttempts = MAX_ATTEMPTS } = this.#options;
+  #config(region = this.#options.region, endpoint = this.#options.endpoint) {
+    const { maxAttempts = MAX_ATTEMPTS } = this.#options;
     return {
       ...(region === undefined ? {} : { region }),
       ...(endpoint === undefined ? {} : { endpoint }),

@@ -41,6 +41,13 @@ const DIRECTIONS: Record<Direction, FilterProgram> = {
 /** A filter of any sense compiles in milliseconds. */
 const COMPILE_WITHIN_MILLISECONDS = 10_000;
 
+/** There is nothing to compile a filter with. */
+export class NoTcpdump extends Error {
+  constructor() {
+    super('A filter is compiled with tcpdump, which is not installed (Debian: apt-get install tcpdump).');
+  }
+}
+
 /** Lets nothing in. */
 export const DROP_ALL: Uint8Array = encodeProgram([[RETURN, 0, 0, 0]]);
 
@@ -82,19 +89,30 @@ export async function compileFilter(
   expression: string,
   on: { readonly interfaceName: string; readonly linkType: number },
 ): Promise<FilterProgram> {
-  const target = opensInterface(expression)
-    ? ['-i', on.interfaceName, '-p']
-    : ['-y', on.linkType === LinkType.RAW ? 'RAW' : 'EN10MB'];
+  const target = opensInterface(expression) ? ['-i', on.interfaceName, '-p'] : forLinkType(on.linkType);
+  return parseProgram(await compile(expression, target));
+}
+
+/**
+ * Compiles it for a link type alone, which every expression can be, and drops the program: no interface is needed, and
+ * no right. Rejects as {@link compileFilter} does.
+ */
+export async function checkFilter(expression: string, linkType: number): Promise<void> {
+  await compile(expression, forLinkType(linkType));
+}
+
+function forLinkType(linkType: number): readonly string[] {
+  return ['-y', linkType === LinkType.RAW ? 'RAW' : 'EN10MB'];
+}
+
+/** Resolves to what `tcpdump -ddd` prints. */
+async function compile(expression: string, target: readonly string[]): Promise<string> {
   // `--`: an expression that begins with a dash is no option.
   const args = [...target, '-ddd', '--', expression];
   const outcome = await runProgram('tcpdump', args, COMPILE_WITHIN_MILLISECONDS);
-  if (outcome === undefined) {
-    throw new Error(
-      'A filter is compiled with tcpdump, which is not installed (Debian: apt-get install tcpdump).',
-    );
-  }
+  if (outcome === undefined) throw new NoTcpdump();
   const { code, stdout, stderr } = outcome;
-  if (code === 0) return parseProgram(stdout);
+  if (code === 0) return stdout;
   const words = stderr.trim().replaceAll(/^tcpdump: /gm, '') || `tcpdump ended with ${code}`;
   throw new Error(`The filter '${expression}' does not compile: ${words} (its language: man pcap-filter).`);
 }

@@ -1,7 +1,7 @@
 /** The command line through yargs: which command, its flags as texts, and everything that is wrong with them. */
 import yargs, { type Argv } from 'yargs';
 import type { Flags } from '../config/load.ts';
-import { OPTIONS, optionOf, PROPERTIES, type Property } from '../config/schema.ts';
+import { defaultText, OPTIONS, optionOf, PROPERTIES, type Property } from '../config/schema.ts';
 import { didYouMean } from '../config/suggest.ts';
 import {
   COLLECTOR_HELP,
@@ -115,12 +115,19 @@ function declareOptions(builder: Argv, command: Command, wantsHelp: boolean): Ar
   if (wantsHelp) {
     builder.usage(`${command.synopsis}\n\n${command.description}`);
     for (const [example, what] of command.examples) builder.example(example, what);
-    if (command.options.length > 0) builder.epilogue(COLLECTOR_HELP);
+    const epilogue = [
+      command.epilogue,
+      helpFor(command, 'collectorUrls') === undefined ? undefined : COLLECTOR_HELP,
+    ].filter(Boolean);
+    if (epilogue.length > 0) builder.epilogue(epilogue.join('\n\n'));
   }
   for (const property of PROPERTIES) {
     const help = helpFor(command, property);
     if (help === undefined) continue;
-    const { name, alias, default: preset, group, switch: isSwitch } = optionOf(property);
+    const option = optionOf(property);
+    const { name, alias, group, switch: isSwitch } = option;
+    const [only, ...others] = command.options;
+    const preset = defaultText(option, others.length === 0 ? only : undefined);
     builder.option(name, {
       ...(wantsHelp ? { describe: help, group: `${group}:` } : { hidden: true }),
       ...(alias === undefined ? {} : { alias }),
@@ -197,7 +204,10 @@ function unknownFlag(name: CommandName, key: string, accepted: Iterable<string>)
   const flag = key.length === 1 ? `-${key}` : `--${key}`;
   const elsewhere = PROPERTIES.map(optionOf).find((option) => option.name === key || option.alias === key);
   if (elsewhere !== undefined) {
-    return `unknown option "${flag}": it is one of weir ${elsewhere.commands.join(' and weir ')}, not of weir ${name}`;
+    const commands = elsewhere.commands.map((command) => `weir ${command}`);
+    const those =
+      commands.length === 1 ? commands[0] : `${commands.slice(0, -1).join(', ')} and ${commands.at(-1)}`;
+    return `unknown option "${flag}": it is one of ${those}, not of weir ${name}`;
   }
   return `unknown option "${flag}"${didYouMean(key, accepted, (candidate) => `--${candidate}`)}`;
 }

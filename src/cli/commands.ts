@@ -13,6 +13,8 @@ export interface Command {
   readonly options: readonly ConfiguredCommand[];
   /** The help of its own `--json`, where it is no configured command or means something else there. */
   readonly json?: string;
+  /** Behind the options in its help. */
+  readonly epilogue?: string;
   readonly examples: readonly (readonly [command: string, what: string])[];
 }
 
@@ -48,6 +50,38 @@ export const COMMANDS = {
       ['weir read office.pcapng', 'what is in it'],
       ['weir read --json a.pcap b.pcap > flows.jsonl', 'every flow record'],
       ['weir read a.pcap -c netflow5://127.0.0.1:2055', 'replay its flows to a collector'],
+    ],
+  },
+  convert: {
+    brief: 'convert SOURCE… [-c URL]',
+    synopsis: 'weir convert SOURCE… [-c URL …] [--json]',
+    summary: "AWS's VPC and transit gateway flow logs to NetFlow v5, v9, IPFIX or JSON",
+    description:
+      'Converts the flow logs of AWS, every version and format, from text, gzip or Parquet, and exports them to every ' +
+      'collector. Without a collector it shows a summary with the largest flows, or JSON lines where standard output is no ' +
+      'terminal. What becomes of every line is counted; a line that is faulty is told once a kind and never stops the rest.',
+    options: ['convert'],
+    epilogue: `SOURCE is a file or folder (.log, .log.gz, .parquet), - for standard input, s3://BUCKET/PREFIX, \
+sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE (the queue's URL without https:), or cloudwatch://LOG-GROUP. Several are converted \
+one after the other.
+
+The fields of a line are told by its header or by Parquet's schema; else by --format; else by EC2's DescribeFlowLogs for a log \
+group; else they are those of version 2. Write --format in single quotes: within double quotes the shell would put the value of \
+its own variable srcaddr, which is empty, in the place of \${srcaddr}.
+
+Exits with 0 where every object was read to its end and every record left, faulty lines or not; with 1 where an object failed or \
+a record was lost; with 2 after a mistake in options or arguments.`,
+    examples: [
+      ['weir convert flowlogs/', 'what is in the files of a folder'],
+      ['weir convert a.log.gz -c netflow5://10.0.0.9', 'to port 2055'],
+      [
+        'weir convert s3://logs/AWSLogs --follow --checkpoint weir.state -c ipfix://10.0.0.9',
+        'a bucket, and on',
+      ],
+      [
+        `zcat a.gz | weir convert - --format '\${version} \${srcaddr} \${dstaddr} \${bytes}' --json`,
+        'lines that have no header',
+      ],
     ],
   },
   router: {
@@ -111,12 +145,12 @@ export const COMMANDS = {
   },
   config: {
     brief: 'config [check FILE]',
-    synopsis: 'weir config [OPTIONS OF run AND read] [--json]\nweir config check FILE',
+    synopsis: 'weir config [OPTIONS OF run, read AND convert] [--json]\nweir config check FILE',
     summary: 'the effective configuration and where each value came from; or check a file',
     description:
       'Shows the value of every option and where it came from: a flag, a line of the YAML file, or the default. ' +
       '`check` tells every mistake in a YAML file and exits with 0 where there is none, else with 2.',
-    options: ['run', 'read'],
+    options: ['run', 'read', 'convert'],
     json: 'Write the configuration as one JSON document',
     examples: [
       ['weir config --config /etc/weir.yaml', 'what is in force'],
@@ -132,7 +166,7 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 /** What `weir --help` shows. */
 export const OVERVIEW = `weir measures what a router forwards: packets to NetFlow v5, v9 and IPFIX, in real time.
 
-${COMMAND_NAMES.map((name) => `  weir ${COMMANDS[name].brief.padEnd(22)} ${COMMANDS[name].summary}`).join('\n')}
+${COMMAND_NAMES.map((name) => `  weir ${COMMANDS[name].brief.padEnd(25)} ${COMMANDS[name].summary}`).join('\n')}
 
 Examples:
   sudo weir demo                                  see it at work

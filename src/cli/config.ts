@@ -1,9 +1,13 @@
 /** `weir config`: the effective configuration and where each value came from; `weir config check FILE`. */
+
+import { NoTcpdump } from '../capture/filter.ts';
 import type { CollectorConfig } from '../config/collector-url.ts';
 import { type EffectiveConfig, loadConfig } from '../config/load.ts';
 import { fullName, optionOf, PROPERTIES, type Property } from '../config/schema.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
+import { keepRightsFromChildren } from './rights-report.ts';
+import { checkFilterOf } from './sources.ts';
 
 /** Writes the effective configuration to standard output: a table, or one JSON document. Returns the exit code. */
 export function showConfig(context: CommandContext, config: EffectiveConfig, json: boolean): number {
@@ -12,12 +16,19 @@ export function showConfig(context: CommandContext, config: EffectiveConfig, jso
 }
 
 /**
- * Says that a YAML file is right. Returns the exit code.
+ * Says that a YAML file is right, its filter included where tcpdump is there to compile it. Returns the exit code.
  * @throws UserError with every mistake in it
  */
-export function checkConfig(context: CommandContext, file: string): number {
-  const { mistakes } = loadConfig(new Map([['config', [file]]]));
-  if (mistakes.length > 0) throw new UserError(mistakes.join('\n'), { exitCode: EXIT_USAGE });
+export async function checkConfig(context: CommandContext, file: string): Promise<number> {
+  const { config, mistakes } = loadConfig(new Map([['config', [file]]]));
+  if (config === undefined) throw new UserError(mistakes.join('\n'), { exitCode: EXIT_USAGE });
+  if (config.filter !== undefined) keepRightsFromChildren(false, context.log);
+  try {
+    await checkFilterOf(config);
+  } catch (error) {
+    if (!(error instanceof NoTcpdump)) throw error;
+    context.log.warn(`${config.origins.filter}: filter: not checked. ${error.message}`);
+  }
   context.stdout.write(`${file}: ok\n`);
   return EXIT_OK;
 }

@@ -45,7 +45,7 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
           exitCode: EXIT_USAGE,
         });
       }
-      const load = () => loadRun(flags);
+      const load = () => loadRun(flags, config.workerCount);
       return (await import('./run.ts')).run(context, config, canReload ? load : undefined);
     }
     case 'read': {
@@ -53,6 +53,15 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
         mistakes.push('FILE is missing: weir read needs at least one, or - for standard input');
       const config = configure(loadConfig(flags), mistakes, command);
       return (await import('./read.ts')).read(context, config, [...positionals]);
+    }
+    case 'convert': {
+      if (first === undefined)
+        mistakes.push('SOURCE is missing: weir convert needs at least one, or - for standard input');
+      const loaded = loadConfig(flags, { command });
+      const { convertPlan } = await import('./convert-plan.ts');
+      const { plan, mistakes: found } = convertPlan(positionals, loaded.config);
+      const config = configure(loaded, [...mistakes, ...found], command);
+      return (await import('./convert.ts')).convert(context, config, plan);
     }
     case 'config': {
       if (first === 'check') {
@@ -144,9 +153,9 @@ function configure(loaded: Loaded, mistakes: readonly string[], command: string)
   return loaded.config;
 }
 
-/** The configuration of `weir run`, which needs an interface, as it is now. */
-function loadRun(flags: Flags): Loaded {
-  const loaded = loadConfig(flags);
+/** The configuration of `weir run`, which needs an interface, as it is now. @param running workers that run already */
+function loadRun(flags: Flags, running: number): Loaded {
+  const loaded = loadConfig(flags, { running });
   return loaded.config?.interfaces.length === 0 ? { config: undefined, mistakes: [NO_INTERFACE] } : loaded;
 }
 

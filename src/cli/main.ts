@@ -62,6 +62,9 @@ const context: CommandContext = {
 
 stopAtSignals();
 endQuietlyWithoutReaders();
+// What Node.js and packages warn of goes to the log, whose lines are JSON where no terminal is.
+process.removeAllListeners('warning');
+process.on('warning', ({ name, message }) => log.warn(message, { warning: name }));
 process.on('uncaughtException', (error) => {
   process.exit(report(error));
 });

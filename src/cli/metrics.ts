@@ -1,11 +1,11 @@
-/** The metrics of `run`: the line's plain counters behind an HTTP server. */
+/** The metrics of `run` and `convert`: the line's plain counters behind an HTTP server. */
 
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { LoopLag } from '../metrics/loop-lag.ts';
-import { buildRegistry } from '../metrics/registry.ts';
-import { MetricsServer } from '../metrics/server.ts';
-import type { RunMetrics } from '../metrics/sources.ts';
+import { buildConvertRegistry, buildRegistry } from '../metrics/registry.ts';
+import { MetricsServer, type MetricsServerOptions } from '../metrics/server.ts';
+import type { CollectorMetrics, ConvertMetrics, ProgramMetrics, RunMetrics } from '../metrics/sources.ts';
 import type { LineMetrics } from './line-metrics.ts';
 
 export interface RunningMetrics {
@@ -30,23 +30,46 @@ export async function startMetrics(
     collectors: line.collectors,
     workers: line.workers,
     run,
-    program: {
-      version,
-      nodeVersion: process.version,
-      startTimeSeconds: performance.timeOrigin / 1000,
-      memoryUsage: () => process.memoryUsage(),
-      cpuUsage: () => process.cpuUsage(),
-    },
+    program: program(version),
     loopLag,
   });
-  const server = new MetricsServer({
-    address: endpoint.host,
-    port: endpoint.port,
+  return serve(endpoint, loopLag, {
     registry,
     captures: line.captures,
     collectors: line.collectors,
     workers: line.workers,
   });
+}
+
+/** As {@link startMetrics}, of a conversion. */
+export async function startConvertMetrics(
+  endpoint: { readonly host: string; readonly port: number } | undefined,
+  convert: ConvertMetrics,
+  collectors: readonly CollectorMetrics[],
+  version: string,
+): Promise<RunningMetrics | undefined> {
+  if (endpoint === undefined) return undefined;
+  const loopLag = new LoopLag();
+  const registry = buildConvertRegistry({ convert, collectors, program: program(version), loopLag });
+  return serve(endpoint, loopLag, { registry, collectors });
+}
+
+function program(version: string): ProgramMetrics {
+  return {
+    version,
+    nodeVersion: process.version,
+    startTimeSeconds: performance.timeOrigin / 1000,
+    memoryUsage: () => process.memoryUsage(),
+    cpuUsage: () => process.cpuUsage(),
+  };
+}
+
+async function serve(
+  endpoint: { readonly host: string; readonly port: number },
+  loopLag: LoopLag,
+  served: Pick<MetricsServerOptions, 'registry' | 'captures' | 'collectors' | 'workers'>,
+): Promise<RunningMetrics> {
+  const server = new MetricsServer({ address: endpoint.host, port: endpoint.port, ...served });
   const bound = await server.start();
   loopLag.start();
   const host = bound.address.includes(':') ? `[${bound.address}]` : bound.address;

@@ -24,7 +24,7 @@ const IPV6_UDP_HEADERS = 48;
 /** Octets of a Message where there are no datagrams: as in Ethernet's. Batches of many are what is written. */
 const STREAM_MESSAGE_OCTETS = 1452;
 /** Datagrams that may leave at once after a pause: a quarter of a collector's default socket buffer. */
-const BURST_DATAGRAMS = 32;
+export const BURST_DATAGRAMS = 32;
 /** Records of IPv6 with `--fields full` and routes, 156 octets of v9 each, in a message of 1452 octets. */
 const FEWEST_RECORDS = 9;
 const SPARE_MESSAGES = 1024;
@@ -63,11 +63,7 @@ export function collectorOutlet(
   // A whole table that expires at once fits a queue: no message holds fewer records than this, but at small MTUs.
   const maxQueuedMessages = SPARE_MESSAGES + Math.ceil(maxFlows / FEWEST_RECORDS);
   const { url, protocol, host, port, source, mtu } = collector;
-  const onEvent = (event: TransportEvent): void => {
-    const logger = log.rateLimited(`${url} ${event.kind}`, LOG_INTERVAL_SECONDS);
-    const isGood = event.kind === 'resolved' || event.kind === 'connected' || event.kind === 'recovered';
-    (isGood ? logger.info : logger.warn)(event.text, { collector: url });
-  };
+  const onEvent = transportEvents(url, log);
   const common = {
     name: url,
     protocol,
@@ -115,6 +111,15 @@ export function collectorOutlet(
       maxQueuedMessages,
       onEvent,
     }),
+  };
+}
+
+/** Says what a transport has to tell. */
+export function transportEvents(url: string, log: Log): (event: TransportEvent) => void {
+  return (event) => {
+    const logger = log.rateLimited(`${url} ${event.kind}`, LOG_INTERVAL_SECONDS);
+    const isGood = event.kind === 'resolved' || event.kind === 'connected' || event.kind === 'recovered';
+    (isGood ? logger.info : logger.warn)(event.text, { collector: url });
   };
 }
 

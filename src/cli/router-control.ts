@@ -46,10 +46,10 @@ function socketPath(flags: Flags): string {
   given.delete('json');
   const isUsual = !given.has('config') && !given.has('routerControl') && existsSync(USUAL_CONFIG);
   if (isUsual) given.set('config', [USUAL_CONFIG]);
-  const { config, mistakes } = loadConfig(given, undefined, undefined, 'router');
+  const { config, mistakes } = loadConfig(given, { only: 'router', command: 'router' });
   if (config !== undefined) return config.routerControl;
   // A mistake in the usual file must not keep anybody from asking the router that goes on without it.
-  const fallback = isUsual ? loadConfig(new Map(), undefined, undefined, 'router').config : undefined;
+  const fallback = isUsual ? loadConfig(new Map(), { only: 'router', command: 'router' }).config : undefined;
   if (fallback === undefined) throw new UserError(mistakes.join('\n'), { exitCode: EXIT_USAGE });
   return fallback.routerControl;
 }

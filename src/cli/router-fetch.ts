@@ -23,7 +23,9 @@ export async function fetchConfig(context: CommandContext, source: string, file:
   const text = await read(context, name).catch((error) => {
     throw asUserError(error);
   });
-  const { mistakes } = loadConfig(new Map([['config', [source]]]), () => new TextEncoder().encode(text));
+  const { mistakes } = loadConfig(new Map([['config', [source]]]), {
+    readFile: () => new TextEncoder().encode(text),
+  });
   if (mistakes.length > 0)
     throw new UserError(mistakes.join('\n'), {
       hint: `${file} stays as it is`,

@@ -28,7 +28,7 @@ const now = () => performance.now();
  * had none goes on (`--last-good`): measuring may fail, routing may not.
  */
 export function loadRouter(flags: Flags, log: Log): Loaded {
-  const load = (given: Flags) => loadConfig(given, readFileSync, undefined, 'router');
+  const load = (given: Flags) => loadConfig(given, { only: 'router', command: 'router' });
   const loaded = load(flags);
   const path = flags.get('config')?.at(-1);
   const keep = flags.get('routerLastGood')?.at(-1);

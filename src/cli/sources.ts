@@ -1,10 +1,10 @@
 /** From the configuration to what captures: a ring or libpcap on each interface. */
 
 import type { FanoutGroup } from '../capture/fanout.ts';
-import { compileFilter, type FilterProgram } from '../capture/filter.ts';
+import { checkFilter, compileFilter, type FilterProgram, NoTcpdump } from '../capture/filter.ts';
 import { findInterface, linkTypeOf, noSuchInterface } from '../capture/interfaces.ts';
 import { LibpcapSource } from '../capture/libpcap.ts';
-import type { PacketSource } from '../capture/packet-source.ts';
+import { LinkType, type PacketSource } from '../capture/packet-source.ts';
 import { RingSource } from '../capture/ring.ts';
 import type { EffectiveConfig } from '../config/load.ts';
 import { EXIT_USAGE, UserError } from './errors.ts';
@@ -53,7 +53,27 @@ async function compileFor(interfaceName: string, expression: string, origin: str
   try {
     return await compileFilter(expression, { interfaceName, linkType: linkTypeOf(found) });
   } catch (error) {
-    const where = origin.startsWith('flag ') ? '--filter' : `${origin}: filter`;
-    throw new UserError(`${where}: ${(error as Error).message}`, { exitCode: EXIT_USAGE, cause: error });
+    throw filterMistake(error, origin);
   }
+}
+
+/**
+ * Whether the filter compiles, as far as it can be told where its interfaces need not be: for the link types of those
+ * that are there, else for Ethernet.
+ * @throws UserError where it does not @throws NoTcpdump
+ */
+export async function checkFilterOf({ filter, interfaces, origins }: EffectiveConfig): Promise<void> {
+  if (filter === undefined) return;
+  const there = interfaces.flatMap((name) => findInterface(name) ?? []);
+  const linkTypes = new Set(there.length === 0 ? [LinkType.ETHERNET] : there.map(linkTypeOf));
+  try {
+    for (const linkType of linkTypes) await checkFilter(filter, linkType);
+  } catch (error) {
+    throw error instanceof NoTcpdump ? error : filterMistake(error, origins.filter);
+  }
+}
+
+function filterMistake(error: unknown, origin: string): UserError {
+  const where = origin.startsWith('flag ') ? '--filter' : `${origin}: filter`;
+  return new UserError(`${where}: ${(error as Error).message}`, { exitCode: EXIT_USAGE, cause: error });
 }

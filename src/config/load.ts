@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
 import { routerMistakes } from './router-rules.ts';
 import {
+  type ConfiguredCommand,
+  defaultText,
   OPTIONS,
   type Origins,
   optionOf,
@@ -13,7 +15,7 @@ import {
   type Settings,
 } from './schema.ts';
 import { BadValue } from './value-types.ts';
-import { workerMistakes } from './worker-share.ts';
+import { sharedCollectorMistakes, workerMistakes } from './worker-share.ts';
 import { type Given, type GivenText, readYamlOptions } from './yaml-file.ts';
 
 /** What the commands are given. */
@@ -45,19 +47,29 @@ interface Value {
   readonly texts: readonly GivenText[];
 }
 
-/**
- * @param readFile gives a file's octets or throws as `readFileSync` does
- * @param cores of this machine, for `--workers auto`
- * @param only of the file only this section: mistakes elsewhere are not looked for
- */
+/** What the configuration is judged by, beside what is given. */
+export interface Circumstances {
+  /** Gives a file's octets or throws as `readFileSync` does. */
+  readonly readFile?: (path: string) => Uint8Array;
+  /** Of this machine, for `--workers auto`. */
+  readonly cores?: number;
+  /** Workers that run already and do until the next start: collectors are to suit them, too. */
+  readonly running?: number;
+  /** Whose defaults are meant, where they differ. */
+  readonly command?: ConfiguredCommand;
+  /** Of the file only this section: mistakes elsewhere are not looked for. */
+  readonly only?: Section;
+}
+
+/** The configuration of flags, file and defaults, or every mistake in them. */
 export function loadConfig(
   flags: Flags,
-  readFile: (path: string) => Uint8Array = readFileSync,
-  cores = availableParallelism(),
-  only?: Section,
+  { readFile = readFileSync, cores = availableParallelism(), running = 1, command, only }: Circumstances = {},
 ): Loaded {
   const mistakes: string[] = [];
-  const values = new Map<Property, Value>(PROPERTIES.map((property) => [property, defaultOf(property)]));
+  const values = new Map<Property, Value>(
+    PROPERTIES.map((property) => [property, defaultOf(property, command)]),
+  );
   const take = (given: Given) => {
     const value = parseGiven(given, mistakes);
     if (value !== undefined) values.set(given.property, value);
@@ -78,10 +90,13 @@ export function loadConfig(
   const origins = Object.fromEntries([...values].map(([property, { origin }]) => [property, origin]));
   const { workers } = settings as Settings;
   const workerCount = workers === 'auto' ? Math.min(cores, MOST_AUTO_WORKERS) : workers;
+  const sharers = Math.max(workerCount, running);
+  const sharersText = `${sharers} workers${running > workerCount ? ', which run until the next start,' : ''}`;
   const collectors = parseCollectors(
     values.get('collectorUrls')?.texts ?? [],
     settings as Settings,
-    workerCount,
+    sharers,
+    sharersText,
     mistakes,
   );
   const from = values.get('decapsulateFrom')?.texts[0];
@@ -91,13 +106,18 @@ export function loadConfig(
   const config = { ...(settings as Settings), collectors, workerCount, origins: origins as Origins };
   const where = values.get('workers')!.origin.replace(/^flag /, '');
   mistakes.push(...routerMistakes(config, (property) => values.get(property)?.texts[0]?.where));
-  mistakes.push(...workerMistakes(config, where.startsWith('--') ? where : `${where}: workers`));
+  const option = where.startsWith('--') ? where : where === 'default' ? 'workers' : `${where}: workers`;
+  mistakes.push(
+    ...workerMistakes(config, option),
+    ...sharedCollectorMistakes(collectors, sharers, sharersText, option),
+  );
   return { config: mistakes.length > 0 ? undefined : config, mistakes };
 }
 
-function defaultOf(property: Property): Value {
+function defaultOf(property: Property, command: ConfiguredCommand | undefined): Value {
   const option = optionOf(property);
-  const value = option.default === undefined ? undefined : option.type.parse(option.default);
+  const text = defaultText(option, command);
+  const value = text === undefined ? undefined : option.type.parse(text);
   return { value: option.list === true ? [] : value, origin: 'default', texts: [] };
 }
 
@@ -151,6 +171,7 @@ function parseCollectors(
   texts: readonly GivenText[],
   settings: Settings,
   workerCount: number,
+  workersText: string,
   mistakes: string[],
 ): CollectorConfig[] {
   const collectors: CollectorConfig[] = [];
@@ -160,7 +181,8 @@ function parseCollectors(
       const twin = collectors.find((other) => isSameSession(collector, other, workerCount));
       // A collector could not tell the two streams apart: both would count the same sequence.
       if (twin !== undefined && twin.url !== collector.url) {
-        const apart = workerCount === 1 ? '' : `, ${workerCount} apart: each worker takes the next one`;
+        const apart =
+          workerCount === 1 ? '' : `, ${workerCount} apart: each of ${workersText} takes the next one`;
         mistakes.push(
           collector.file !== undefined
             ? `${where}: "${text}" is the same file as "${twin.url}"`

@@ -1,5 +1,5 @@
 /**
- * Every option of `weir run` and `weir read`, declared once: the flags, the YAML names, the defaults, the help and
+ * Every option of `weir run`, `weir read` and `weir convert`, declared once: the flags, the YAML names, the defaults, the help and
  * the TypeScript type of the configuration all come from here.
  */
 import { ROUTER_OPTIONS } from './router-options.ts';
@@ -7,6 +7,8 @@ import {
   boolean,
   choice,
   endpointOrOff,
+  httpUrl,
+  instant,
   integer,
   integerOrAuto,
   interfaceName,
@@ -18,7 +20,7 @@ import {
 } from './value-types.ts';
 
 /** The commands that take options from the schema. */
-export type ConfiguredCommand = 'run' | 'read' | 'router';
+export type ConfiguredCommand = 'run' | 'read' | 'convert' | 'router';
 
 /** A mapping of the YAML file with options of its own. */
 export type Section = 'router';
@@ -33,6 +35,8 @@ export interface Option<T> {
   readonly type: ValueType<T>;
   /** As text; undefined: there is no default. For a list: none. */
   readonly default?: string;
+  /** Where a command has another default. */
+  readonly defaultOf?: Partial<Record<ConfiguredCommand, string>>;
   /** The option may be given several times; in YAML it is a list. */
   readonly list?: true;
   /** … and a text may hold several values, separated by commas. */
@@ -41,7 +45,7 @@ export interface Option<T> {
   readonly switch?: true;
   /** A flag only: it means nothing within a file. */
   readonly flagOnly?: true;
-  readonly group: 'Capture' | 'Flows' | 'Export' | 'General' | 'Router';
+  readonly group: 'Capture' | 'Flows' | 'Flow logs' | 'AWS' | 'Export' | 'General' | 'Router';
   readonly commands: readonly ConfiguredCommand[];
   /** One line for `--help`, with the unit. */
   readonly help: string;
@@ -49,7 +53,9 @@ export interface Option<T> {
 
 const RUN = ['run'] as const;
 const BOTH = ['run', 'read'] as const;
-const ALL = ['run', 'read', 'router'] as const;
+const CONVERT = ['convert'] as const;
+const ALL = ['run', 'read', 'convert'] as const;
+const EVERY = ['run', 'read', 'convert', 'router'] as const;
 const anySeconds = seconds(0.01, 604_800);
 
 export const OPTIONS = {
@@ -185,13 +191,110 @@ export const OPTIONS = {
     commands: BOTH,
     help: 'Which of N packets: a random one, or the first (count)',
   },
+  format: {
+    name: 'format',
+    type: string,
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: `Fields of lines without header: '\${version} \${srcaddr} …', in single quotes`,
+  },
+  rejects: {
+    name: 'rejects',
+    type: choice('keep', 'drop', 'only'),
+    default: 'keep',
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'What becomes of rejected traffic: keep, drop, or only that',
+  },
+  vantage: {
+    name: 'vantage',
+    type: choice('ingress', 'egress', 'both'),
+    default: 'both',
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'Both ends log a conversation: ingress or egress, by flow-direction, takes one',
+  },
+  interfaceMap: {
+    name: 'interface-map',
+    type: string,
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'File that keeps the number of each interface ID across restarts',
+  },
+  exporter: {
+    name: 'exporter',
+    type: choice('single', 'per-interface'),
+    default: 'single',
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'single, or per-interface: a device for each, from its own address (CAP_NET_RAW)',
+  },
+  recordsPerSecond: {
+    name: 'rate',
+    type: integer(0, 100_000_000),
+    default: '0',
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'Records a second at most; 0: as fast as it goes',
+  },
+  enterpriseNumber: {
+    name: 'enterprise-number',
+    type: integer(1, 4_294_967_295),
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'Private Enterprise Number under which IPFIX carries the other fields',
+  },
+  since: {
+    name: 'since',
+    type: instant,
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'From when on: 2026-11-26T14:00Z, or 90m, 6h, 2d before now (S3, CloudWatch)',
+  },
+  until: {
+    name: 'until',
+    type: instant,
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'Until when, as --since; that instant is not included',
+  },
+  follow: {
+    name: 'follow',
+    type: boolean,
+    default: 'false',
+    switch: true,
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'Go on with what comes later, until a signal; a queue is always followed',
+  },
+  checkpoint: {
+    name: 'checkpoint',
+    type: string,
+    group: 'Flow logs',
+    commands: CONVERT,
+    help: 'File that remembers what was exported; a start goes on from there',
+  },
+  region: {
+    name: 'region',
+    type: string,
+    group: 'AWS',
+    commands: CONVERT,
+    help: "AWS region; default: the source's own, the environment's or the profile's",
+  },
+  endpoint: {
+    name: 'endpoint',
+    type: httpUrl,
+    group: 'AWS',
+    commands: CONVERT,
+    help: "URL of another endpoint than AWS's own: http://127.0.0.1:5000",
+  },
   collectorUrls: {
     name: 'collector',
     alias: 'c',
     type: string,
     list: true,
     group: 'Export',
-    commands: BOTH,
+    commands: ALL,
     help: 'netflow5|netflow9|ipfix[+tcp|+tls]://HOST[:PORT], ipfix+file:///PATH; repeat it',
   },
   observationDomain: {
@@ -199,7 +302,7 @@ export const OPTIONS = {
     type: integer(0, 4_294_967_295),
     default: '1',
     group: 'Export',
-    commands: BOTH,
+    commands: ALL,
     help: 'Observation Domain (IPFIX), Source ID (v9), engine (v5)',
   },
   templateRefreshSeconds: {
@@ -207,7 +310,7 @@ export const OPTIONS = {
     type: anySeconds,
     default: '60',
     group: 'Export',
-    commands: BOTH,
+    commands: ALL,
     help: 'Seconds between two sendings of the templates over UDP',
   },
   mtu: {
@@ -216,15 +319,16 @@ export const OPTIONS = {
     type: integer(512, 65_535),
     default: '1500',
     group: 'Export',
-    commands: BOTH,
+    commands: ALL,
     help: 'Octets of the largest datagram, IP and UDP headers included',
   },
   metrics: {
     name: 'metrics',
     type: endpointOrOff,
     default: '127.0.0.1:9469',
+    defaultOf: { convert: 'off' },
     group: 'General',
-    commands: RUN,
+    commands: ['run', 'convert'],
     help: 'ADDRESS:PORT for Prometheus, /healthz and /readyz; or off',
   },
   state: {
@@ -240,7 +344,7 @@ export const OPTIONS = {
     default: 'false',
     switch: true,
     group: 'General',
-    commands: BOTH,
+    commands: ALL,
     help: 'Write one flow record a line to standard output, as JSON',
   },
   config: {
@@ -248,7 +352,7 @@ export const OPTIONS = {
     type: string,
     flagOnly: true,
     group: 'General',
-    commands: ALL,
+    commands: EVERY,
     help: 'YAML file with these options by the same names; flags go before it',
   },
   ...ROUTER_OPTIONS,
@@ -280,6 +384,14 @@ export const PROPERTIES = Object.keys(OPTIONS) as readonly Property[];
 /** The declaration behind a property, without its narrow type. */
 export function optionOf(property: Property): Option<unknown> {
   return OPTIONS[property];
+}
+
+/** The default of an option, as text, of one command. */
+export function defaultText(
+  option: Option<unknown>,
+  command: ConfiguredCommand | undefined,
+): string | undefined {
+  return (command && option.defaultOf?.[command]) ?? option.default;
 }
 
 /** The property whose name that is: in YAML, within that section or outside of any. */

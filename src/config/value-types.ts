@@ -213,3 +213,49 @@ export const endpointOrOff: ValueType<Endpoint | undefined> = {
   },
   format: (value) => (value === undefined ? 'off' : formatEndpoint(value)),
 };
+
+/** An instant, or so long before now. */
+export type Instant =
+  | { readonly kind: 'at'; readonly unixMilliseconds: number; readonly text: string }
+  | { readonly kind: 'ago'; readonly milliseconds: number; readonly text: string };
+
+const AGO_UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `2026-11-26`, `2026-11-26T14:00Z` (RFC 3339, as short as one likes, UTC where no offset is given), or `90m`, `6h`, `2d`. */
+export const instant: ValueType<Instant> = {
+  parse(text) {
+    const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+    if (digits !== undefined) {
+      return { kind: 'ago', milliseconds: Number(digits) * AGO_UNITS[unit!]!, text };
+    }
+    const parts =
+      /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?([Zz]|[-+]\d{2}:\d{2})?)?$/.exec(text);
+    const [, day = '', minutes = '00:00', rest = ':00', zone = 'Z'] = parts ?? [];
+    const unixMilliseconds = Date.parse(`${day}T${minutes}${rest.slice(0, 7)}${zone.toUpperCase()}`);
+    // Date.parse takes 2026-02-30 for the second of March.
+    const isDay = new Date(Date.parse(`${day}T00:00Z`) || 0).toISOString().startsWith(day);
+    if (parts === null || Number.isNaN(unixMilliseconds) || !isDay) {
+      throw new BadValue(
+        `${quoted(text)} is neither a time like 2026-11-26T14:00Z nor an age like 90m, 6h or 2d`,
+      );
+    }
+    return { kind: 'at', unixMilliseconds, text };
+  },
+  format: ({ text }) => text,
+};
+
+/** Unix milliseconds. */
+export function resolveInstant(value: Instant, nowMilliseconds: number): number {
+  return value.kind === 'at' ? value.unixMilliseconds : nowMilliseconds - value.milliseconds;
+}
+
+/** An http or https URL. */
+export const httpUrl: ValueType<string> = {
+  parse(text) {
+    if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+      throw new BadValue(`${quoted(text)} is not a URL like https://HOST or http://127.0.0.1:5000`);
+    }
+    return text;
+  },
+  format: (value) => value,
+};

@@ -31,7 +31,7 @@ export function shareOf<C extends Shared>(config: C, index: number): C {
 
 /** What keeps so many workers from sharing this configuration, a line each. */
 export function workerMistakes(config: Shared, where: string): string[] {
-  const { workerCount: count, collectors, interfaces, direction } = config;
+  const { workerCount: count, interfaces, direction } = config;
   if (count === 1) return [];
   const mistakes: string[] = [];
   const wrong = (what: string) => mistakes.push(`${where}: ${what}`);
@@ -41,16 +41,32 @@ export function workerMistakes(config: Shared, where: string): string[] {
     wrong(
       `${count} workers need --direction ingress and another interface than lo: elsewhere each would meter the others' export`,
     );
+  return mistakes;
+}
+
+/**
+ * What keeps so many workers from exporting to these collectors.
+ * @param workers how to speak of them: "3 workers"
+ */
+export function sharedCollectorMistakes(
+  collectors: readonly CollectorConfig[],
+  count: number,
+  workers: string,
+  where: string,
+): string[] {
+  if (count === 1) return [];
+  const mistakes: string[] = [];
+  const wrong = (what: string) => mistakes.push(`${where}: ${what}`);
   for (const { url, protocol, observationDomain, file } of collectors) {
-    if (file !== undefined) wrong(`"${url}": ${count} workers cannot write one file`);
+    if (file !== undefined) wrong(`"${url}": ${workers} cannot write one file`);
     const last = observationDomain + count - 1;
     if (protocol === 'netflow5' && (observationDomain & 0xff) + count - 1 > 0xff) {
       wrong(
-        `"${url}": ${count} workers from engine ID ${observationDomain & 0xff} on need IDs up to ` +
+        `"${url}": ${workers} from engine ID ${observationDomain & 0xff} on need IDs up to ` +
           `${(observationDomain & 0xff) + count - 1}, and NetFlow v5 has 8 bits for it; give it a lower observation-domain`,
       );
     } else if (last > 0xffff_ffff) {
-      wrong(`"${url}": ${count} workers need observation domains up to ${last}, which is more than 32 bits`);
+      wrong(`"${url}": ${workers} need observation domains up to ${last}, which is more than 32 bits`);
     }
   }
   return mistakes;

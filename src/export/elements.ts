@@ -247,6 +247,9 @@ const REGISTRY: readonly (readonly [number, string, ElementType, number?])[] = [
   [323, 'observationTimeMilliseconds', 'dateTimeMilliseconds'],
   [324, 'observationTimeMicroseconds', 'dateTimeMicroseconds'],
   [325, 'observationTimeNanoseconds', 'dateTimeNanoseconds'],
+  [339, 'informationElementDataType', 'unsigned8'],
+  [341, 'informationElementName', 'string'],
+  [344, 'informationElementSemantics', 'unsigned8'],
   [346, 'privateEnterpriseNumber', 'unsigned32'],
   [351, 'layer2SegmentId', 'unsigned64'],
   [361, 'portRangeStart', 'unsigned16'],
@@ -291,6 +294,16 @@ for (const [enterprise, id, name, type] of ENTERPRISE_REGISTRY) {
   const element: Element = { name, id, type, size: SIZES[type], enterprise };
   byName.set(name, element);
   byEnterprise.set(`${enterprise}.${id}`, element);
+}
+
+/** Octets of the full-size encoding of a type; 65535: variable. */
+export function sizeOfType(type: ElementType): number {
+  return SIZES[type];
+}
+
+/** Makes an enterprise's elements known under their numbers, so that what is decoded has their names. */
+export function registerElements(elements: readonly Element[]): void {
+  for (const element of elements) byEnterprise.set(`${element.enterprise}.${element.id}`, element);
 }
 
 /** The element of that name. @throws Error where the registry above does not list it: a fault of the program. */

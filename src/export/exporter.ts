@@ -16,6 +16,7 @@ import {
 } from '../flow/flow-record.ts';
 import type { Sampling } from '../flow/sampler.ts';
 import type { GroupMember } from './balance.ts';
+import type { Element } from './elements.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
 import {
@@ -29,7 +30,7 @@ import type { MessageWriter } from './message-writer.ts';
 import { Netflow5 } from './netflow5.ts';
 import { netflow9Dialect } from './netflow9.ts';
 import { optionsTables } from './options.ts';
-import { FlowTemplate, flowTemplateNames } from './template.ts';
+import { FlowTemplate, flowTemplateNames, type TemplateField } from './template.ts';
 import { TemplateFormat } from './template-format.ts';
 import { UptimeClock } from './uptime.ts';
 
@@ -48,7 +49,14 @@ export interface ExporterOptions {
   readonly sampling?: Sampling | undefined;
   /** Octets of tcpControlBits in v9 and IPFIX. */
   readonly tcpControlBitsOctets: 1 | 2;
-  readonly layouts: readonly [ipv4: FlowLayout, ipv6: FlowLayout];
+  /** Kinds of records that come; more by `addLayouts`. */
+  readonly layouts: readonly FlowLayout[];
+  /** What records of a layout leave as, in v9 and IPFIX; undefined: as the Metering Process's do (template.ts). */
+  readonly templateFields?: ((layout: FlowLayout) => readonly (string | TemplateField)[]) | undefined;
+  /** The elements of an enterprise's own that records have, so that IPFIX tells their types. */
+  readonly ownElements?: (() => readonly Element[]) | undefined;
+  /** Octets of an interface name in v9's options data; undefined: as Linux's interfaces have. */
+  readonly interfaceNameOctets?: number | undefined;
   /** What the Metering Process had handed on before this exporter was there. */
   readonly before?: Readonly<RecordCounts> | undefined;
   /** The instant that v5's and v9's SysUptime counts from, Unix ms; 0 for files, whose records may be older. */
@@ -108,6 +116,8 @@ export class Exporter implements GroupMember, Session<Message> {
   );
   /** Those that another Collector of the balance group gets, and this one does not. */
   readonly balancedAway = zero();
+  /** Records of the table, of which a biflow is one, that it was handed, or that had left before it began. */
+  handed: number;
   /** Messages that have left, and their octets on the wire. */
   messagesSent = 0;
   messageOctetsSent = 0;
@@ -119,11 +129,16 @@ export class Exporter implements GroupMember, Session<Message> {
 
   readonly #options: ExporterOptions;
   readonly #format: Format;
+  /** v9 and IPFIX: the format, which can learn more kinds of records; their Template IDs. */
+  #templateFormat: TemplateFormat | undefined;
+  readonly #templateIds = new Set<number>();
+  /** One Template for kinds of records that differ only in how they lie in memory. */
+  readonly #templatesByFields = new Map<string, number>();
   readonly #transport: MessageTransport<Message>;
   readonly #pool: PooledMessage[] = [];
   readonly #notices = new Set<string>();
   /** One direction of a biflow. */
-  readonly #uniflow: { layout: FlowLayout; view: DataView; offset: number };
+  #uniflow: { layout: FlowLayout; view: DataView; offset: number } | undefined;
   #open: PooledMessage;
   /** Monotonic time at which the open Message is to leave; 0: not yet known. */
   #dueMilliseconds = 0;
@@ -134,9 +149,9 @@ export class Exporter implements GroupMember, Session<Message> {
   constructor(options: ExporterOptions, transport: MessageTransport<Message>) {
     this.#options = options;
     this.#transport = transport;
-    this.#uniflow = { layout: options.layouts[0], view: new DataView(new ArrayBuffer(0)), offset: 0 };
     this.protocol = options.protocol;
     Object.assign(this.accepted, options.before);
+    this.handed = options.before?.records ?? 0;
     Object.assign(this.notSent.get('before_start')!, options.before);
     this.#format = this.#makeFormat();
     this.#open = this.#take();
@@ -160,12 +175,14 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 
   record(record: FlowRecord): void {
+    this.handed++;
     const { uniflow, reverse } = record.layout;
     if (uniflow === undefined || this.protocol === 'ipfix') {
       this.#record(record);
       return;
     }
     // NetFlow knows no biflows: each direction that counted something is a record of its own.
+    this.#uniflow ??= { layout: uniflow, view: record.view, offset: 0 };
     const one = this.#uniflow;
     one.layout = uniflow;
     one.view = record.view;
@@ -178,11 +195,37 @@ export class Exporter implements GroupMember, Session<Message> {
   #record(record: FlowRecord): void {
     const packets = packetsOf(record);
     const octets = octetsOf(record);
+    const { mostCount } = this.#format;
+    const most = Math.max(packets, octets);
+    if (most > mostCount && mostCount > 0 && record.layout.ipVersion === 4) {
+      this.#inParts(record, Math.ceil(most / mostCount));
+    } else this.#whole(record, packets, octets);
+  }
+
+  /** A record that not even an empty Message of v5 can tell becomes several, each counted, whose sums are exact. */
+  #inParts(record: FlowRecord, parts: number): void {
+    const { view, offset } = record;
+    const packets = packetsOf(record);
+    const octets = octetsOf(record);
+    let packetsLeft = packets;
+    let octetsLeft = octets;
+    for (let part = parts; part > 0; part--) {
+      const partPackets = Math.ceil(packetsLeft / part);
+      const partOctets = Math.ceil(octetsLeft / part);
+      setCounts(view, offset, partPackets, partOctets);
+      this.#whole(record, partPackets, partOctets);
+      packetsLeft -= partPackets;
+      octetsLeft -= partOctets;
+    }
+    setCounts(view, offset, packets, octets); // other exporters have it next
+  }
+
+  #whole(record: FlowRecord, packets: number, octets: number): void {
     this.accepted.records++;
     this.accepted.packets += packets;
     this.accepted.octets += octets;
     let appended = this.#format.append(record, this.#open);
-    if (appended === Appended.NO_ROOM) {
+    if (appended === Appended.NO_ROOM && this.#open.flowRecords > 0) {
       this.#finishMessage();
       appended = this.#format.append(record, this.#open);
     }
@@ -208,6 +251,17 @@ export class Exporter implements GroupMember, Session<Message> {
   /** Hands over what is there, however little. */
   flush(): void {
     if (this.#open.flowRecords > 0) this.#finishMessage();
+  }
+
+  /**
+   * Another kind of records comes from now on, beside those so far: its Templates leave now, before the first of it.
+   * v5 has none, and takes any.
+   */
+  addLayouts(layouts: readonly FlowLayout[]): void {
+    if (this.#templateFormat === undefined) return;
+    this.flush();
+    this.#templateFormat.addTemplates(this.#makeTemplates(layouts));
+    if (this.#sessions > 0) this.refresh();
   }
 
   /** Sends templates and options data now. */
@@ -248,8 +302,7 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 
   #makeFormat(): Format {
-    const { protocol, observationDomain, sampling, layouts, fields, tcpControlBitsOctets, messageOctets } =
-      this.#options;
+    const { protocol, observationDomain, sampling, layouts, messageOctets } = this.#options;
     const uptime = new UptimeClock(this.#options.bootMilliseconds);
     if (protocol === 'netflow5') {
       return new Netflow5(
@@ -268,26 +321,47 @@ export class Exporter implements GroupMember, Session<Message> {
         messageOctets,
       );
     }
-    const taken = new Set<number>();
-    const template = (ipVersion: 4 | 6, layout: FlowLayout): FlowTemplate => {
-      const names = flowTemplateNames(ipVersion, {
-        fields,
-        routes: layout.route !== 0,
-        tunnelFields: TUNNEL_FIELDS.filter((name) => layout.fields.has(name)),
-        tcpControlBitsOctets,
-        netflow9: protocol === 'netflow9',
-        biflow: protocol === 'ipfix' && layout.uniflow !== undefined,
-      });
-      const told = protocol === 'ipfix' ? layout : (layout.uniflow ?? layout);
-      const made = new FlowTemplate(names, told, taken);
-      taken.add(made.id);
-      return made;
-    };
-    const templates = [template(4, layouts[0]), template(6, layouts[1])] as const;
+    const templates = this.#makeTemplates(layouts);
     const dialect =
       protocol === 'ipfix' ? ipfixDialect(observationDomain) : netflow9Dialect(observationDomain, uptime);
-    const options = optionsTables(protocol, observationDomain, sampling, taken);
-    return new TemplateFormat(dialect, templates, options, () => this.#controlData(), messageOctets);
+    const options = optionsTables(
+      protocol,
+      observationDomain,
+      sampling,
+      this.#templateIds,
+      this.#options.interfaceNameOctets,
+      this.#options.ownElements,
+    );
+    this.#templateFormat = new TemplateFormat(
+      dialect,
+      templates,
+      options,
+      () => this.#controlData(),
+      messageOctets,
+    );
+    return this.#templateFormat;
+  }
+
+  #makeTemplates(layouts: readonly FlowLayout[]): [FlowLayout, FlowTemplate][] {
+    const { protocol, fields, tcpControlBitsOctets, templateFields } = this.#options;
+    return layouts.map((layout) => {
+      const names =
+        templateFields?.(layout) ??
+        flowTemplateNames(layout.ipVersion, {
+          fields,
+          routes: layout.route !== 0,
+          tunnelFields: TUNNEL_FIELDS.filter((name) => layout.fields.has(name)),
+          tcpControlBitsOctets,
+          netflow9: protocol === 'netflow9',
+          biflow: protocol === 'ipfix' && layout.uniflow !== undefined,
+        });
+      const told = protocol === 'ipfix' ? layout : (layout.uniflow ?? layout);
+      const key = JSON.stringify(names);
+      const made = new FlowTemplate(names, told, this.#templateIds, this.#templatesByFields.get(key));
+      this.#templatesByFields.set(key, made.id);
+      this.#templateIds.add(made.id);
+      return [told, made];
+    });
   }
 
   #finishMessage(): void {
@@ -366,7 +440,7 @@ export class Exporter implements GroupMember, Session<Message> {
     lost.records++;
     lost.packets += packets;
     lost.octets += octets;
-    if (record.layout.ipVersion === 6) {
+    if (this.protocol === 'netflow5' && record.layout.ipVersion === 6) {
       this.#notice('ipv6', 'NetFlow v5 carries IPv4 only: IPv6 flows are not sent to this collector');
     } else this.#notice('size', 'a record is too large for a datagram of this size');
   }
@@ -376,6 +450,11 @@ export class Exporter implements GroupMember, Session<Message> {
     this.#notices.add(key);
     this.#options.onNotice(text);
   }
+}
+
+function setCounts(view: DataView, offset: number, packets: number, octets: number): void {
+  view.setFloat64(offset + PACKET_DELTA_COUNT * 4, packets, true);
+  view.setFloat64(offset + OCTET_DELTA_COUNT * 4, octets, true);
 }
 
 /** Of both directions, where the record has them. */

@@ -11,6 +11,8 @@ export interface Format {
   readonly protocol: 'netflow5' | 'netflow9' | 'ipfix';
   /** Holds the Message of Flow Records that is being built. */
   readonly writer: MessageWriter;
+  /** The largest packetDeltaCount or octetDeltaCount that a Message can tell of one record, as several if need be. */
+  readonly mostCount: number;
   /** Messages that are begun from now on have so many octets at most, and never more than they were made for. */
   limit(octets: number): void;
   /** Begins a Message of Flow Records. */

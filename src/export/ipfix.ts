@@ -27,7 +27,7 @@ export function ipfixDialect(observationDomain: number): Dialect {
     writeOptionsTemplate(writer: MessageWriter, table: OptionsTable): void {
       writer.uint16(table.id);
       writer.uint16(table.fields.length);
-      writer.uint16(1); // scope fields, which come first
+      writer.uint16(table.scopes); // they come first
       writeFieldSpecifiers(writer, table.fields);
     },
   };

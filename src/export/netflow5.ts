@@ -37,9 +37,11 @@ const RECORD = {
   last: 28,
   sourcePort: 32,
   destinationPort: 34,
+  padding: 36,
   tcpFlags: 37,
   protocol: 38,
   tos: 39,
+  sourceAs: 40,
   sourceMask: 44,
   destinationMask: 45,
   length: 48,
@@ -59,6 +61,7 @@ export interface Netflow5Options {
 export class Netflow5 implements Format {
   readonly protocol = 'netflow5';
   readonly writer: MessageWriter;
+  mostCount = 0;
   readonly #options: Netflow5Options;
   readonly #uptime = new UptimeFields(MOST_RECORDS);
   /** Mode (2 bits: 1 every Nth packet, 2 one of N at random; 0 none) | interval (14 bits). */
@@ -78,8 +81,10 @@ export class Netflow5 implements Format {
     protocol: 0,
     input: 0,
   };
+  /** Where the record has its egress interface; -1: nowhere. */
+  #output = -1;
   /** Where the record has what the routes say; undefined: it has nothing of it. */
-  #route: { output: number; nextHop: number; sourceMask: number; destinationMask: number } | undefined;
+  #route: { nextHop: number; sourceMask: number; destinationMask: number } | undefined;
 
   /** @param capacity octets of a datagram */
   constructor(options: Netflow5Options, capacity: number) {
@@ -88,11 +93,14 @@ export class Netflow5 implements Format {
     this.#sampling =
       sampling === undefined ? 0 : ((sampling.mode === 'count' ? 1 : 2) << 14) | sampling.interval;
     this.writer = new MessageWriter(capacity);
+    this.limit(capacity);
     this.begin();
   }
 
   limit(octets: number): void {
     this.writer.limit = Math.min(octets, this.writer.bytes.length);
+    const records = Math.floor((this.writer.limit - HEADER.length) / RECORD.length);
+    this.mostCount = MOST_COUNT * Math.min(MOST_RECORDS, records);
   }
 
   begin(): void {
@@ -112,13 +120,14 @@ export class Netflow5 implements Format {
     const packets = view.getFloat64(offset + at.packets, true);
     const octets = view.getFloat64(offset + at.octets, true);
     // Counters have 32 bits: a record that exceeds them becomes several whose sums are exact.
-    const parts = Math.max(1, Math.ceil(packets / MOST_COUNT), Math.ceil(octets / MOST_COUNT));
+    const fits = packets <= MOST_COUNT && octets <= MOST_COUNT;
+    const parts = fits ? 1 : Math.max(Math.ceil(packets / MOST_COUNT), Math.ceil(octets / MOST_COUNT));
     const room = Math.min(MOST_RECORDS - this.#records, Math.floor(writer.room / RECORD.length));
     if ((room < parts && this.#records > 0) || !this.#uptime.fits(start, end)) return Appended.NO_ROOM;
-    if (parts > room) return Appended.NOT_REPRESENTABLE; // more than 2^32 · 30 octets in one record
+    if (parts > room) return Appended.NOT_REPRESENTABLE; // not even one fits
 
     const input = view.getUint32(offset + at.input, true);
-    const output = this.#route === undefined ? 0 : view.getUint32(offset + this.#route.output, true);
+    const output = this.#output < 0 ? 0 : view.getUint32(offset + this.#output, true);
     if (input > 0xffff || output > 0xffff) this.#options.onWideInterface(input > 0xffff ? input : output);
 
     let packetsLeft = packets;
@@ -140,15 +149,22 @@ export class Netflow5 implements Format {
     const at = this.#offsets;
     const { writer } = this;
     const to = writer.reserve(RECORD.length);
-    writer.bytes.fill(0, to, to + RECORD.length);
     const target = writer.view;
+    // What no record of this kind has, and padding: zeros. Word by word is twice as fast as a fill of so few octets.
+    target.setInt32(to + RECORD.nextHop, 0);
+    target.setUint16(to + RECORD.output, 0);
+    target.setUint8(to + RECORD.padding, 0);
+    target.setInt32(to + RECORD.sourceAs, 0);
+    target.setInt32(to + RECORD.sourceMask, 0);
     target.setInt32(to + RECORD.source, view.getInt32(offset + at.source));
     target.setInt32(to + RECORD.destination, view.getInt32(offset + at.source + 4));
     target.setUint16(to + RECORD.input, narrow(view.getUint32(offset + at.input, true)));
+    if (this.#output >= 0) {
+      target.setUint16(to + RECORD.output, narrow(view.getUint32(offset + this.#output, true)));
+    }
     const route = this.#route;
     if (route !== undefined) {
       target.setInt32(to + RECORD.nextHop, view.getInt32(offset + route.nextHop));
-      target.setUint16(to + RECORD.output, narrow(view.getUint32(offset + route.output, true)));
       target.setUint8(to + RECORD.sourceMask, view.getUint8(offset + route.sourceMask));
       target.setUint8(to + RECORD.destinationMask, view.getUint8(offset + route.destinationMask));
     }
@@ -205,9 +221,9 @@ export class Netflow5 implements Format {
       protocol: at('protocolIdentifier'),
       input: at('ingressInterface'),
     };
+    this.#output = layout.fields.get('egressInterface')?.offset ?? -1;
     if (layout.route !== 0) {
       this.#route = {
-        output: at('egressInterface'),
         nextHop: at('ipNextHopIPv4Address'),
         sourceMask: at('sourceIPv4PrefixLength'),
         destinationMask: at('destinationIPv4PrefixLength'),

@@ -4,7 +4,7 @@
  */
 
 import type { Sampling } from '../flow/sampler.ts';
-import { elementByName } from './elements.ts';
+import { type Element, type ElementType, elementByName } from './elements.ts';
 import type { ControlData } from './format.ts';
 import { MessageWriter } from './message-writer.ts';
 import { type TemplateField, templateId } from './template.ts';
@@ -12,13 +12,19 @@ import { type TemplateField, templateId } from './template.ts';
 /** One Options Template and the rows that it describes. */
 export interface OptionsTable {
   readonly id: number;
-  /** Scope first: always exactly one scope field. */
+  /** Scope first. */
   readonly fields: readonly TemplateField[];
+  /** Scope fields; in v9 exactly one. */
+  readonly scopes: number;
   /** v9's scope type (RFC 3954 §6.1): 1 System, 2 Interface. */
   readonly netflow9ScopeType: number;
   /** The Data Records, encoded. */
   rows(data: ControlData): Uint8Array[];
 }
+
+/** informationElementDataType and -Semantics of the types that an enterprise's elements have (RFC 5610 §3.1, §3.6). */
+const DATA_TYPES: Partial<Record<ElementType, number>> = { unsigned8: 1, unsigned64: 4, string: 13 };
+const SEMANTICS: Partial<Record<ElementType, number>> = { unsigned8: 4, unsigned64: 3 }; // identifier, deltaCounter
 
 const encoder = new TextEncoder();
 /** Octets of an interface name in v9, which has no variable length: IFNAMSIZ. */
@@ -26,28 +32,36 @@ const NETFLOW9_NAME_OCTETS = 16;
 /** There is one Selector, and it is this. */
 const SELECTOR_ID = 1;
 
-/** @param taken IDs of the exporter's other templates; those made here are added */
+/**
+ * @param taken IDs of the exporter's other templates; those made here are added
+ * @param nameOctets of an interface name in v9
+ * @param ownElements those of an enterprise whose types IPFIX tells; undefined: there are none
+ */
 export function optionsTables(
   dialect: 'netflow9' | 'ipfix',
   domain: number,
   sampling: Sampling | undefined,
   taken: Set<number>,
+  nameOctets = NETFLOW9_NAME_OCTETS,
+  ownElements?: () => readonly Element[],
 ): OptionsTable[] {
   const table = (
     names: readonly string[],
     netflow9ScopeType: number,
     rows: (data: ControlData, row: (write: (writer: MessageWriter) => void) => void) => void,
+    scopes = 1,
   ): OptionsTable => {
     const fields = names.map((name) => {
       const element = elementByName(name);
       const fixed = dialect === 'netflow9' && element.size === 65535;
-      return { element, size: fixed ? NETFLOW9_NAME_OCTETS : element.size };
+      return { element, size: fixed ? nameOctets : element.size };
     });
     const id = templateId(fields, taken);
     taken.add(id);
     return {
       id,
       fields,
+      scopes,
       netflow9ScopeType,
       rows(data) {
         const encoded: Uint8Array[] = [];
@@ -99,14 +113,40 @@ export function optionsTables(
     return [netflow, selector];
   };
 
+  /** What the elements of an enterprise are, so that a collector can learn them (RFC 5610 §3.1). */
+  const typesTable = (elements: () => readonly Element[]): OptionsTable =>
+    table(
+      [
+        'privateEnterpriseNumber',
+        'informationElementId',
+        'informationElementDataType',
+        'informationElementSemantics',
+        'informationElementName',
+      ],
+      1,
+      (_data, row) => {
+        for (const { enterprise, id, type, name } of elements()) {
+          row((writer) => {
+            writer.uint32(enterprise);
+            writer.uint16(id);
+            writer.uint8(DATA_TYPES[type]!);
+            writer.uint8(SEMANTICS[type] ?? 0);
+            writeString(writer, name);
+          });
+        }
+      },
+      2,
+    );
+
   return [
+    ...(ownElements === undefined || dialect === 'netflow9' ? [] : [typesTable(ownElements)]),
     ...(sampling === undefined ? [] : samplingTables(sampling)),
     table(['ingressInterface', 'interfaceName'], 2, (data, row) => {
       for (const { index, name } of data.interfaces) {
         row((writer) => {
           writer.uint32(index);
           if (dialect === 'ipfix') writeString(writer, name);
-          else writeFixedString(writer, name, NETFLOW9_NAME_OCTETS);
+          else writeFixedString(writer, name, nameOctets);
         });
       }
     }),

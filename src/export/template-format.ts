@@ -3,7 +3,12 @@
  * that describe Data Records, options data. A dialect says in what they differ.
  */
 
-import { FLOW_END_MILLISECONDS, FLOW_START_MILLISECONDS, type FlowRecord } from '../flow/flow-record.ts';
+import {
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  type FlowLayout,
+  type FlowRecord,
+} from '../flow/flow-record.ts';
 import { type Dialect, fieldSpecifierOctets, writeFieldSpecifiers } from './dialect.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import type { Message } from './message.ts';
@@ -12,10 +17,18 @@ import type { OptionsTable } from './options.ts';
 import { SetBuilder } from './set-builder.ts';
 import type { FlowTemplate } from './template.ts';
 
+/** No Data Record of a Flow is smaller: addresses, ports, counters and times alone have more. */
+const LEAST_RECORD_OCTETS = 40;
+
 export class TemplateFormat implements Format {
   readonly protocol: 'netflow9' | 'ipfix';
+  readonly mostCount = Number.POSITIVE_INFINITY;
   readonly #dialect: Dialect;
-  readonly #templates: readonly [ipv4: FlowTemplate, ipv6: FlowTemplate];
+  /** For each kind of record, IPv4's before IPv6's. */
+  readonly #templates: FlowTemplate[];
+  readonly #byLayout = new Map<FlowLayout, FlowTemplate>();
+  #layout: FlowLayout | undefined;
+  #template: FlowTemplate | undefined;
   readonly #options: readonly OptionsTable[];
   readonly #controlData: () => ControlData;
   /** The Message of Flow Records, and that of templates and options data: one may be begun while the other is open. */
@@ -26,18 +39,28 @@ export class TemplateFormat implements Format {
   /** @param capacity octets of a Message */
   constructor(
     dialect: Dialect,
-    templates: readonly [FlowTemplate, FlowTemplate],
+    templates: readonly (readonly [FlowLayout, FlowTemplate])[],
     options: readonly OptionsTable[],
     controlData: () => ControlData,
     capacity: number,
   ) {
     this.protocol = dialect.protocol;
     this.#dialect = dialect;
-    this.#templates = templates;
+    this.#templates = [];
+    this.addTemplates(templates);
     this.#options = options;
     this.#controlData = controlData;
-    this.#data = new SetBuilder(dialect, capacity, Math.ceil(capacity / templates[0].recordLength));
+    this.#data = new SetBuilder(dialect, capacity, Math.ceil(capacity / LEAST_RECORD_OCTETS));
     this.#control = new SetBuilder(dialect, capacity, 0);
+  }
+
+  /** More kinds of records. Their templates go out with the next `control`. */
+  addTemplates(templates: readonly (readonly [FlowLayout, FlowTemplate])[]): void {
+    for (const [layout, template] of templates) {
+      this.#byLayout.set(layout, template);
+      // Formats that differ in what is not told alone share a Template.
+      if (!this.#templates.some(({ id }) => id === template.id)) this.#templates.push(template);
+    }
   }
 
   get writer(): MessageWriter {
@@ -55,9 +78,11 @@ export class TemplateFormat implements Format {
 
   append(record: FlowRecord, message: Message): number {
     const data = this.#data;
-    const template = record.layout.ipVersion === 4 ? this.#templates[0] : this.#templates[1];
+    if (record.layout !== this.#layout) this.#switch(record.layout);
+    const template = this.#template!;
     const room = template.startUptimeOffset < 0 || data.uptime.fits(startOf(record), endOf(record));
-    if (!room || !data.openSet(template.id, template.recordLength)) return Appended.NO_ROOM;
+    const length = template.hasStrings ? template.lengthOf(record) : template.recordLength;
+    if (!room || !data.openSet(template.id, length)) return Appended.NO_ROOM;
     if (template.startUptimeOffset >= 0) {
       const at = data.writer.position;
       data.uptime.add(
@@ -67,10 +92,19 @@ export class TemplateFormat implements Format {
         at + template.endUptimeOffset,
       );
     }
-    template.encode(record, data.writer.view, data.writer.reserve(template.recordLength));
+    const at = data.writer.reserve(length);
+    template.encode(record, data.writer.view, at);
+    if (template.hasStrings) template.encodeStrings(record, data.writer.bytes, at + template.recordLength);
     data.records++;
     message.sequenced++;
     return Appended.YES;
+  }
+
+  #switch(layout: FlowLayout): void {
+    const template = this.#byLayout.get(layout);
+    if (template === undefined) throw new Error('a record of a layout that the exporter does not know');
+    this.#layout = layout;
+    this.#template = template;
   }
 
   finish(clockMilliseconds: number): void {

@@ -10,7 +10,7 @@ import { writeUint64 } from './message-writer.ts';
 
 export interface TemplateField {
   readonly element: Element;
-  /** Octets on the wire; 65535: variable (options data of IPFIX only). */
+  /** Octets on the wire; 65535: variable (IPFIX only). */
   readonly size: number;
 }
 
@@ -43,29 +43,45 @@ export class FlowTemplate {
   readonly id: number;
   readonly ipVersion: 4 | 6;
   readonly fields: readonly TemplateField[];
-  /** Octets of a Data Record. */
+  /** Octets of a Data Record, but for those of its strings, which come last. */
   readonly recordLength: number;
   /** Octets from a Data Record's start to flowStartSysUpTime and flowEndSysUpTime; -1: not among the fields. */
   readonly startUptimeOffset: number;
   readonly endUptimeOffset: number;
   readonly #steps: readonly Step[];
+  /** Where a record has the references of its strings, in their order on the wire, and what they point into. */
+  readonly #strings: Int32Array;
+  readonly #encoded: Uint8Array;
   readonly #protocolOffset: number;
   readonly #icmpProtocol: number;
 
   /**
-   * @param names IANA names in their order on the wire; `name:octets` for a reduced size
+   * @param fields in their order on the wire, those of variable length last: names of IANA's, `name:octets` for a reduced
+   * size, or what is already taken apart
    * @param taken template IDs that other templates of the same exporter have
+   * @param id that of a template of the same fields, which another kind of records has
    */
-  constructor(names: readonly string[], layout: FlowLayout, taken: ReadonlySet<number>) {
+  constructor(
+    fields: readonly (string | TemplateField)[],
+    layout: FlowLayout,
+    taken: ReadonlySet<number>,
+    id?: number,
+  ) {
     this.ipVersion = layout.ipVersion;
-    this.fields = names.map(parseField);
-    this.id = templateId(this.fields, taken);
+    this.fields = fields.map((field) => (typeof field === 'string' ? parseField(field) : field));
+    this.id = id ?? templateId(this.fields, taken);
     this.#protocolOffset = layout.fields.get('protocolIdentifier')!.offset;
     this.#icmpProtocol = layout.ipVersion === 4 ? 1 : 58;
     const steps: Step[] = [];
     const offsets = new Map<string, number>();
+    const strings: number[] = [];
     let to = 0;
     for (const field of this.fields) {
+      if (field.size === VARIABLE) {
+        strings.push(layout.fields.get(field.element.name)!.offset);
+        continue;
+      }
+      if (strings.length > 0) throw new Error('fields of variable length come last'); // a fault of the program
       offsets.set(field.element.name, to);
       steps.push(step(field, to, layout));
       to += field.size;
@@ -74,9 +90,39 @@ export class FlowTemplate {
     this.startUptimeOffset = offsets.get('flowStartSysUpTime') ?? -1;
     this.endUptimeOffset = offsets.get('flowEndSysUpTime') ?? -1;
     this.#steps = steps;
+    this.#strings = Int32Array.from(strings);
+    this.#encoded = layout.strings ?? new Uint8Array(0);
   }
 
-  /** Writes one Data Record of {@link recordLength} octets at `at`. */
+  get hasStrings(): boolean {
+    return this.#strings.length > 0;
+  }
+
+  /** Octets of the record's Data Record. */
+  lengthOf(record: FlowRecord): number {
+    let length = this.recordLength;
+    const strings = this.#strings;
+    for (let i = 0; i < strings.length; i++) length += this.#stringOctets(record, strings[i]!);
+    return length;
+  }
+
+  /** Writes the strings of one Data Record at `at`, where its other fields end. */
+  encodeStrings({ view, offset }: FlowRecord, target: Uint8Array, at: number): void {
+    const strings = this.#strings;
+    const encoded = this.#encoded;
+    let to = at;
+    for (let i = 0; i < strings.length; i++) {
+      const from = view.getUint32(offset + strings[i]!, true);
+      const end = from + encodedOctets(encoded, from);
+      for (let k = from; k < end; k++) target[to++] = encoded[k]!;
+    }
+  }
+
+  #stringOctets({ view, offset }: FlowRecord, field: number): number {
+    return encodedOctets(this.#encoded, view.getUint32(offset + field, true));
+  }
+
+  /** Writes one Data Record of {@link recordLength} octets at `at`; its strings follow by {@link encodeStrings}. */
   encode(record: FlowRecord, target: DataView, at: number): void {
     const { view, offset } = record;
     const steps = this.#steps;
@@ -135,6 +181,15 @@ export class FlowTemplate {
 
 /** biflowDirection: the source of the biflow is who began it, as far as the first packet can tell (RFC 5103 §6.3). */
 const INITIATOR = 1;
+
+/** The length in a field specifier that says: each record tells it (RFC 7011 §7). */
+const VARIABLE = 65535;
+
+/** Octets of a string and its length. */
+function encodedOctets(encoded: Uint8Array, from: number): number {
+  const short = encoded[from]!;
+  return short < 255 ? 1 + short : 3 + ((encoded[from + 1]! << 8) | encoded[from + 2]!);
+}
 
 function parseField(name: string): TemplateField {
   const [elementName, size] = name.split(':');

@@ -141,6 +141,13 @@ export class BiflowDirections {
     }
   }
 
+  /** Whether a packet of this packet's direction came before. */
+  hasBegun(base: number, packet: number): boolean {
+    const isSwapped = this.#packets[packet + SEEN]! < 0;
+    const at = this.#words[base + FLAGS]! < 0 === isSwapped ? base : base + this.reverse;
+    return (this.#words[at + FLAGS]! & BEGUN) !== 0;
+  }
+
   /** The first word of the record that the packet belongs to, made ready for it. */
   of(base: number, packet: number): number {
     const words = this.#words;

@@ -50,10 +50,10 @@ export const FlowEndReason = {
 } as const;
 
 /**
- * How a field lies in a record. `network`: octets as on the wire; `segment`: as SEGMENT of tunnel-key.ts; the others
- * little-endian.
+ * How a field lies in a record. `network`: octets as on the wire; `segment`: as SEGMENT of tunnel-key.ts; `string`: where
+ * its octets, encoded, begin among the layout's strings; the others little-endian.
  */
-export type FieldKind = 'network' | 'segment' | 'uint8' | 'uint16' | 'uint32' | 'float64';
+export type FieldKind = 'network' | 'segment' | 'string' | 'uint8' | 'uint16' | 'uint32' | 'float64';
 
 export interface FlowField {
   /** Octets from the start of the record. */
@@ -81,6 +81,8 @@ export interface FlowLayout {
   readonly words: number;
   /** By the name of its Information Element (elements.ts). */
   readonly fields: ReadonlyMap<string, FlowField>;
+  /** What fields of kind `string` point into: octets of length (RFC 7011 §7), then the string's. */
+  readonly strings?: Uint8Array | undefined;
 }
 
 /** One Flow Record on its way out. Reused: valid only during {@link RecordReceiver.record}. */

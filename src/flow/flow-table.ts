@@ -210,7 +210,7 @@ export class FlowTable {
         ((tick - words[at + START_TICK]!) | 0) >= this.#activeTimeout ||
         ((tick - words[at + LAST_TICK]!) | 0) >= this.#idleTimeout
       ) {
-        slot = this.#settle(slot, tick, control);
+        slot = this.#settle(slot, packet, tick);
       }
     }
     if (slot < 0) slot = this.#add(packet, tick);
@@ -460,11 +460,14 @@ export class FlowTable {
    * A packet has met an entry that has no open record, has ended or may be past a deadline: does what is due.
    * @returns the slot, or -1 if the entry has left and the packet begins a new flow
    */
-  #settle(slot: number, tick: number, control: number): number {
+  #settle(slot: number, packet: number, tick: number): number {
     this.#wheel.unlink(slot);
     if (!this.#judge(slot, tick)) return -1;
-    const state = this.words[slot * this.#stride + FLAGS]!;
-    if ((state & ENDED) === 0 || (control & (SYN | ACK | RST)) !== SYN) return slot;
+    const base = slot * this.#stride;
+    const control = this.#packets[packet + CONTROL]!;
+    if ((this.words[base + FLAGS]! & ENDED) === 0 || (control & (SYN | ACK | RST)) !== SYN) return slot;
+    // The rings of two interfaces are read one after the other: the other direction's end may come before this SYN.
+    if (this.#biflow?.hasBegun(base, packet) === false) return slot;
     // The ports are used again: what lingers is the flow before.
     this.#wheel.unlink(slot);
     this.#leave(slot, FlowEndReason.END_OF_FLOW);

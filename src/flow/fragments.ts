@@ -55,7 +55,7 @@ const ENTRY_ADDRESSES = 3;
 const ENTRY_TUNNEL = ENTRY_ADDRESSES + ADDRESS_WORDS;
 const ENTRY_KEY_WORDS = ENTRY_TUNNEL + TUNNEL_WORDS;
 const ENTRY_PORTS = ENTRY_KEY_WORDS;
-const ENTRY_STATE = ENTRY_PORTS + 1; // protocolIdentifier (uint8) | FIRST_SEEN
+const ENTRY_STATE = ENTRY_PORTS + 1; // protocolIdentifier (uint8) | FIRST_SEEN | OWN_EXPORT
 const ENTRY_TICK = ENTRY_STATE + 1; // of the first fragment; until then, of the last that waits
 const ENTRY_WAITING = ENTRY_TICK + 1; // the first that waits: its place + 1; 0: none
 const ENTRY_WAITING_LAST = ENTRY_WAITING + 1;
@@ -65,6 +65,8 @@ const MOST_RANGES = 8;
 const ENTRY_WORDS = ENTRY_RANGES + 1 + MOST_RANGES;
 
 const FIRST_SEEN = 0x100;
+/** It is a datagram of Weir's own export, which is not metered. */
+const OWN_EXPORT = 0x200;
 
 /** Plain numbers that only grow. Packets. */
 export interface FragmentCounters {
@@ -95,6 +97,8 @@ export interface FragmentsOptions {
   readonly withTunnels: boolean;
   /** Counts the packet that stands at that word. Called at once, before anything is written there. */
   readonly count: (packet: number) => void;
+  /** As `count`, of a fragment of Weir's own export. */
+  readonly ignoreOwn: (packet: number) => void;
 }
 
 export class Fragments {
@@ -117,6 +121,7 @@ export class Fragments {
   readonly #seed: HashSeed;
   readonly #withTunnels: boolean;
   readonly #count: (packet: number) => void;
+  readonly #ignoreOwn: (packet: number) => void;
 
   /**
    * Entries, a ring: the oldest is the first to go. One more, the last, is where a key is put together. There is no
@@ -141,6 +146,7 @@ export class Fragments {
     this.#seed = options.seed;
     this.#withTunnels = options.withTunnels;
     this.#count = options.count;
+    this.#ignoreOwn = options.ignoreOwn;
   }
 
   /** Datagrams that are remembered. */
@@ -151,8 +157,9 @@ export class Fragments {
   /**
    * Takes the fragment at word `packet`: counts it, or keeps a copy that waits.
    * @param tick now, on the metering clock: {@link expire} was called for it
+   * @param isOwn it is the first of a datagram of Weir's own export
    */
-  take(packet: number, tick: number): void {
+  take(packet: number, tick: number, isOwn: boolean): void {
     if (this.#entries.length === 0) {
       this.#entries = new Int32Array((MOST_DATAGRAMS + 1) * ENTRY_WORDS);
       this.#index = new FlowIndex(MOST_DATAGRAMS, 2 * MOST_DATAGRAMS);
@@ -173,20 +180,26 @@ export class Fragments {
 
     if (isFirst) {
       entries[at + ENTRY_PORTS] = words[packet + PORTS]!;
-      entries[at + ENTRY_STATE] = (words[packet + PROTOCOL]! & 0xff) | FIRST_SEEN;
+      entries[at + ENTRY_STATE] = (words[packet + PROTOCOL]! & 0xff) | FIRST_SEEN | (isOwn ? OWN_EXPORT : 0);
       entries[at + ENTRY_TICK] = tick;
-      this.#count(packet);
+      this.#countOf(at, packet);
       this.#release(at);
       return;
     }
     if ((entries[at + ENTRY_STATE]! & FIRST_SEEN) !== 0) {
       this.counters.hits++;
       this.#join(packet, at);
-      this.#count(packet);
+      this.#countOf(at, packet);
       return;
     }
     entries[at + ENTRY_TICK] = tick;
     this.#wait(packet, entry, tick);
+  }
+
+  /** Counts a fragment whose first is known. */
+  #countOf(at: number, packet: number): void {
+    if ((this.#entries[at + ENTRY_STATE]! & OWN_EXPORT) === 0) this.#count(packet);
+    else this.#ignoreOwn(packet);
   }
 
   /** Counts those that have waited long enough by `tick`, and forgets the datagrams whose time is over. */
@@ -380,15 +393,16 @@ export class Fragments {
     while (next !== 0) {
       const place = next - 1;
       next = this.#waitingNext[place]!;
-      this.#join(this.#waitingFrom + place * PACKET_WORDS, at);
-      this.#leave(place);
+      const packet = this.#leave(place);
+      this.#join(packet, at);
+      this.#countOf(at, packet);
     }
   }
 
   /** The oldest of those that wait goes as it is: it is the first of its datagram's list. */
   #leaveUnmatched(place: number): void {
     this.#entries[this.#waitingEntry[place]! * ENTRY_WORDS + ENTRY_WAITING] = this.#waitingNext[place]!;
-    this.#leave(place);
+    this.#count(this.#leave(place));
   }
 
   /** A datagram is forgotten: what waits for its first fragment goes as it is. */
@@ -399,15 +413,16 @@ export class Fragments {
       const place = next - 1;
       next = this.#waitingNext[place]!;
       this.counters.displaced++;
-      this.#leave(place);
+      this.#count(this.#leave(place));
     }
   }
 
-  #leave(place: number): void {
+  /** Its waiting has ended. @returns its word: to be counted at once */
+  #leave(place: number): number {
     const packet = this.#waitingFrom + place * PACKET_WORDS;
     this.#waitingEntry[place] = -1;
     this.waitingPackets -= this.#words[packet + PACKETS]!;
     this.waitingOctets -= this.#words[packet + IP_OCTETS]! >>> 0;
-    this.#count(packet);
+    return packet;
   }
 }

@@ -170,6 +170,7 @@ export class Meter implements FrameReceiver {
       seed: options.seed,
       withTunnels: options.decapsulator !== undefined,
       count: (packet) => this.#append(packet),
+      ignoreOwn: (packet) => this.#ignorePacket(OWN_EXPORT, packet),
     });
     this.#record = { layout: this.tables[0].layout, view: this.tables[0].view, offset: 0 };
     if (!this.#byPacketTime) {
@@ -208,12 +209,15 @@ export class Meter implements FrameReceiver {
       this.#ignore(outcome - 1, 1, 0);
       return;
     }
-    if (this.#isOwnExport?.(view) === true) {
+    const isFragment = (view.words[view.base + TTL]! & FRAGMENT_BITS) !== 0;
+    const isOwn = this.#isOwnExport?.(view) === true;
+    // Of its datagram's later fragments only the first tells whose they are: it is not done with here.
+    if (isOwn && !isFragment) {
       this.#ignore(OWN_EXPORT, view.packets, view.ipOctets);
       return;
     }
     // Behind the decoder, so that the octets of what is passed over are known; before any work on a flow.
-    if (this.#sampler !== undefined && !this.#sampler.take()) {
+    if (!isOwn && this.#sampler !== undefined && !this.#sampler.take()) {
       this.#ignore(NOT_SAMPLED, view.packets, view.ipOctets);
       return;
     }
@@ -224,8 +228,8 @@ export class Meter implements FrameReceiver {
       const microseconds = ((frame.nanoseconds / 1000) | 0) % 1000;
       view.words[view.base + TCP_PAYLOAD] = view.words[view.base + TCP_PAYLOAD]! | (microseconds << 22);
     }
-    if ((view.words[view.base + TTL]! & FRAGMENT_BITS) !== 0 || this.#isAlone) {
-      this.#countAlone(view.base);
+    if (isFragment || this.#isAlone) {
+      this.#countAlone(view.base, isOwn);
       return;
     }
 
@@ -238,8 +242,9 @@ export class Meter implements FrameReceiver {
    * Counts a packet, but for a fragment that is to wait, after those that wait for their look-up and on a clock that
    * has moved to its time: what a fragment meets, and when it has waited long enough, depends on no batch.
    * @param packet its word
+   * @param isOwn it is the first fragment of a datagram of Weir's own export
    */
-  #countAlone(packet: number): void {
+  #countAlone(packet: number, isOwn: boolean): void {
     const { words, floats } = this.#view;
     words.copyWithin(ALONE, packet, packet + PACKET_WORDS);
     this.#countBatch();
@@ -261,7 +266,7 @@ export class Meter implements FrameReceiver {
     }
     if (leapt) this.fragments.forget();
     else this.fragments.expire(this.#tick);
-    if (isFragment) this.fragments.take(ALONE, this.#tick);
+    if (isFragment) this.fragments.take(ALONE, this.#tick, isOwn);
     else this.#append(ALONE);
     this.#countBatch();
     this.#isAlone = this.#byPacketTime && this.fragments.waitingPackets > 0;
@@ -358,6 +363,11 @@ export class Meter implements FrameReceiver {
       left -= table.endSome(left);
     }
     return left <= 0;
+  }
+
+  #ignorePacket(reason: number, packet: number): void {
+    const { words } = this.#view;
+    this.#ignore(reason, words[packet + PACKETS]!, words[packet + IP_OCTETS]! >>> 0);
   }
 
   #ignore(reason: number, packets: number, octets: number): void {

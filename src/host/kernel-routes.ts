@@ -10,6 +10,7 @@ import { ended, type IpProcess, NoIpCommand, spawnIp } from './ip-command.ts';
 import type { IpVersion } from './prefix.ts';
 import { readRoutes, TooManyRoutes } from './read-routes.ts';
 import { type HostInterface, noRoutes, type Routes } from './routes.ts';
+import { within } from './within.ts';
 
 export interface KernelRoutesOptions {
   /** Default: `ip`. */
@@ -169,10 +170,12 @@ export class KernelRoutes {
 
   async #readOnce(): Promise<void> {
     const { program, maxRoutes, monotonicMilliseconds } = this.#options;
-    const deadline = AbortSignal.timeout(READ_WITHIN_MILLISECONDS);
-    const signal = AbortSignal.any([this.#stopping.signal, deadline]);
     try {
-      const { routes, unfollowedRules, unfollowedRoutes } = await readRoutes({ program, maxRoutes, signal });
+      const { routes, unfollowedRules, unfollowedRoutes } = await within(
+        this.#stopping.signal,
+        READ_WITHIN_MILLISECONDS,
+        (signal) => readRoutes({ program, maxRoutes, signal }),
+      );
       this.#replace(routes);
       this.unfollowedRules = unfollowedRules;
       this.unfollowedRoutes = unfollowedRoutes;

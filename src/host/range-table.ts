@@ -7,6 +7,9 @@
 import type { Ranges } from './range-builder.ts';
 
 const MOST_INDEX_BITS = 16;
+/** What is done in one turn of the event loop: some 1 ms. */
+const WORDS_A_TURN = 262_144;
+const TOPS_A_TURN = 4096;
 
 /**
  * Addresses are compared as signed numbers of 32 bits whose highest bit is turned over, which sort as the addresses do:
@@ -24,22 +27,45 @@ export class RangeTable {
   readonly #index: Uint32Array;
   readonly #shift: number;
 
-  constructor({ width, starts, answers, count }: Ranges) {
+  private constructor({ width, starts, answers, count }: Ranges) {
     this.#width = width;
     this.#starts = new Int32Array(starts.length);
-    for (let i = 0; i < starts.length; i++) this.#starts[i] = starts[i]! ^ SORTABLE;
     this.#answers = answers;
     const bits = Math.min(MOST_INDEX_BITS, Math.max(1, Math.floor(Math.log2(count))));
     this.#shift = 32 - bits;
-    const tops = 2 ** bits;
-    const step = 2 ** this.#shift;
-    this.#index = new Uint32Array(tops + 1);
+    this.#index = new Uint32Array(2 ** bits + 1);
+  }
+
+  /** @param turn resolves when others have had their turn */
+  static async of(ranges: Ranges, turn: () => Promise<void>): Promise<RangeTable> {
+    const table = new RangeTable(ranges);
+    for (let from = 0; from < ranges.starts.length; from += WORDS_A_TURN) {
+      table.#take(ranges.starts, from, Math.min(from + WORDS_A_TURN, ranges.starts.length));
+      await turn();
+    }
+    const tops = table.#index.length - 1;
     let range = 0;
-    for (let top = 0; top < tops; top++) {
+    for (let from = 0; from < tops; from += TOPS_A_TURN) {
+      range = table.#indexFrom(from, Math.min(from + TOPS_A_TURN, tops), range, ranges.count);
+      await turn();
+    }
+    table.#index[tops] = ranges.count - 1;
+    return table;
+  }
+
+  #take(starts: Uint32Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.#starts[i] = starts[i]! ^ SORTABLE;
+  }
+
+  /** @returns the last range that does not begin after the last of these tops */
+  #indexFrom(from: number, to: number, first: number, count: number): number {
+    const step = 2 ** this.#shift;
+    let range = first;
+    for (let top = from; top < to; top++) {
       while (range + 1 < count && this.#startsBy(range + 1, (top * step) ^ SORTABLE)) range++;
       this.#index[top] = range;
     }
-    this.#index[tops] = count - 1;
+    return range;
   }
 
   /** Octets that it takes. */

@@ -194,7 +194,7 @@ async function compile(
     if (prefixes === undefined) continue;
     const ranges = await buildRanges(prefixes, turn);
     await turn();
-    compiled.push(new RangeTable(ranges));
+    compiled.push(await RangeTable.of(ranges, turn));
   }
   return { tables: compiled, count: counts[ipVersion] };
 }

@@ -11,7 +11,7 @@ const RECORD_COUNTS: readonly (readonly [unit: string, words: string, count: key
   ['bytes', 'IP octets in the flow records', 'octets'],
 ];
 
-export function collectorMetrics({ collectors }: MetricSources): Definition[] {
+export function collectorMetrics({ collectors }: Pick<MetricSources, 'collectors'>): Definition[] {
   const labels = ['collector'];
   const each = (value: (collector: CollectorMetrics) => number) => (sample: Sample) => {
     for (const collector of collectors) sample(value(collector), { collector: collector.url });

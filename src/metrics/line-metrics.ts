@@ -132,49 +132,50 @@ export function meterMetrics({ meter }: MetricSources): Definition[] {
 }
 
 /** What became of the packets of the tunnels that are opened. */
-function tunnelMetrics({ openedPackets, notOpenedPackets }: TunnelMetrics): Definition[] {
-  const each = (names: readonly string[], label: string, counts: ArrayLike<number>) => (sample: Sample) => {
-    for (const [i, name] of names.entries()) sample(counts[i] ?? 0, { [label]: name });
-  };
+function tunnelMetrics(tunnels: TunnelMetrics): Definition[] {
+  const each =
+    (names: readonly string[], label: string, counts: () => ArrayLike<number>) => (sample: Sample) => {
+      const now = counts();
+      for (const [i, name] of names.entries()) sample(now[i] ?? 0, { [label]: name });
+    };
   return [
     {
       kind: 'counter',
       name: 'weir_tunnel_packets_opened_total',
       help: 'Packets metered that came within a tunnel, by tunnel; a nested one counts for each.',
       labels: ['tunnel'],
-      read: each(TUNNELS, 'tunnel', openedPackets),
+      read: each(TUNNELS, 'tunnel', () => tunnels.openedPackets),
     },
     {
       kind: 'counter',
       name: 'weir_tunnel_packets_not_opened_total',
       help: 'Packets of the tunnels asked for that were metered as they are, unopened, by reason.',
       labels: ['reason'],
-      read: each(NOT_OPENED_REASONS, 'reason', notOpenedPackets),
+      read: each(NOT_OPENED_REASONS, 'reason', () => tunnels.notOpenedPackets),
     },
   ];
 }
 
 /** How fragments found the ports of their datagrams. */
 function fragmentMetrics(fragments: FragmentMetrics): Definition[] {
-  const { counters } = fragments;
   return [
     plain(
       'counter',
       'weir_fragments_total',
       'Fragments of IP datagrams, first ones included.',
-      () => counters.fragments,
+      () => fragments.counters.fragments,
     ),
     plain(
       'counter',
       'weir_fragments_matched_total',
       'Later fragments that found the ports of their datagram at once.',
-      () => counters.hits,
+      () => fragments.counters.hits,
     ),
     plain(
       'counter',
       'weir_fragments_waited_total',
       'Later fragments that came before the first, and waited for it.',
-      () => counters.waited,
+      () => fragments.counters.waited,
     ),
     {
       kind: 'counter',
@@ -182,21 +183,21 @@ function fragmentMetrics(fragments: FragmentMetrics): Definition[] {
       help: 'Later fragments counted without ports: the first did not come in time (timeout), or too many waited (displaced).',
       labels: ['reason'],
       read: (sample) => {
-        sample(counters.expired, { reason: 'timeout' });
-        sample(counters.displaced, { reason: 'displaced' });
+        sample(fragments.counters.expired, { reason: 'timeout' });
+        sample(fragments.counters.displaced, { reason: 'displaced' });
       },
     },
     plain(
       'counter',
       'weir_fragments_overlapping_total',
       'Fragments of which octets had come before in another fragment of the same datagram.',
-      () => counters.overlapping,
+      () => fragments.counters.overlapping,
     ),
     plain(
       'counter',
       'weir_fragments_tiny_total',
       'First fragments too short for ports or TCP flags, and TCP fragments at offset 8 octets (RFC 1858, RFC 3128).',
-      () => counters.tiny,
+      () => fragments.counters.tiny,
     ),
     plain(
       'gauge',
@@ -220,7 +221,7 @@ function fragmentMetrics(fragments: FragmentMetrics): Definition[] {
       'counter',
       'weir_fragment_datagrams_evicted_total',
       'Fragmented datagrams forgotten before their time, because others needed the room.',
-      () => counters.evictions,
+      () => fragments.counters.evictions,
     ),
   ];
 }

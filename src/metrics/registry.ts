@@ -8,18 +8,18 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { collectorMetrics } from './collector-metrics.ts';
+import { convertMetrics } from './convert-metrics.ts';
 import type { Definition } from './definition.ts';
 import { captureMetrics, meterMetrics } from './line-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
 import { routeMetrics } from './route-metrics.ts';
 import { runMetrics } from './run-metrics.ts';
-import type { MetricSources } from './sources.ts';
+import type { ConvertMetricSources, MetricSources } from './sources.ts';
 import { workerMetrics } from './worker-metrics.ts';
 
 /** A registry whose `metrics()` reads the sources. */
 export function buildRegistry(sources: MetricSources): Registry {
-  const registry = new Registry();
-  for (const definition of [
+  return registryOf([
     ...captureMetrics(sources),
     ...meterMetrics(sources),
     ...routeMetrics(sources),
@@ -27,9 +27,21 @@ export function buildRegistry(sources: MetricSources): Registry {
     ...runMetrics(sources),
     ...workerMetrics(sources),
     ...processMetrics(sources),
-  ]) {
-    addDefinition(registry, definition);
-  }
+  ]);
+}
+
+/** As {@link buildRegistry}, of a conversion of flow logs. */
+export function buildConvertRegistry(sources: ConvertMetricSources): Registry {
+  return registryOf([
+    ...convertMetrics(sources.convert),
+    ...collectorMetrics(sources),
+    ...processMetrics(sources),
+  ]);
+}
+
+function registryOf(definitions: readonly Definition[]): Registry {
+  const registry = new Registry();
+  for (const definition of definitions) addDefinition(registry, definition);
   return registry;
 }
 

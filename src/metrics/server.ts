@@ -3,7 +3,7 @@
  *
  *   /metrics  the registry, in Prometheus's text format
  *   /healthz  200 while the program runs
- *   /readyz   200 while packets are captured on every interface, else 503; in JSON what each interface and each
+ *   /readyz   200 while packets are captured on every interface, else 503; where nothing is captured, always 200; in JSON what each interface and each
  *             collector is doing. A collector that fails does not make Weir unready: metering goes on, and what is
  *             not sent is counted. To restart Weir would only lose what it holds.
  */
@@ -17,7 +17,8 @@ export interface MetricsServerOptions {
   /** 0: the kernel chooses. */
   readonly port: number;
   readonly registry: { readonly contentType: string; metrics(): Promise<string> };
-  readonly captures: readonly Pick<CaptureMetrics, 'interface' | 'capturing'>[];
+  /** Undefined: nothing is captured. */
+  readonly captures?: readonly Pick<CaptureMetrics, 'interface' | 'capturing'>[] | undefined;
   readonly collectors: readonly Pick<CollectorMetrics, 'url' | 'state'>[];
   readonly workers?: { readonly running: number; readonly each: readonly unknown[] } | undefined;
   /** What /readyz says of another program than `weir run`. */
@@ -121,7 +122,7 @@ export class MetricsServer {
   #readiness(): Answer {
     const own = this.#options.readiness?.();
     if (own !== undefined) return readyAnswer(own.ready, own);
-    const captures = this.#options.captures.map((one) => ({
+    const captures = this.#options.captures?.map((one) => ({
       interface: one.interface,
       capturing: one.capturing,
     }));
@@ -129,7 +130,8 @@ export class MetricsServer {
     const { workers } = this.#options;
     // While one is replaced, the kernel gives its packets to those that are left.
     const threads = workers && { workers: { running: workers.running, of: workers.each.length } };
-    const ready = captures.length > 0 && captures.every(({ capturing }) => capturing);
+    const ready =
+      captures === undefined || (captures.length > 0 && captures.every(({ capturing }) => capturing));
     return readyAnswer(ready, { ready, captures, collectors, ...threads });
   }
 }

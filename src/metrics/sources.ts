@@ -147,6 +147,36 @@ export interface RouteMetrics {
   readonly ageSeconds: number;
 }
 
+/** A conversion of flow logs. */
+export interface ConvertMetrics {
+  readonly counts: {
+    readonly records: number;
+    readonly converted: number;
+    readonly nodata: number;
+    readonly skipdata: number;
+    /** By kind. */
+    readonly faults: ReadonlyMap<string, number>;
+    readonly droppedRejects: number;
+    readonly droppedVantage: number;
+    readonly directionless: number;
+    readonly unnumberedInterfaces: number;
+    readonly packets: number;
+    readonly octets: number;
+    readonly objects: number;
+    readonly failedObjects: number;
+    readonly textOctets: number;
+  };
+  /** Where the objects come from, all sources together. */
+  readonly source: { readonly foundObjects: number; readonly vanished: number; readonly retries: number };
+  /** Where each interface is a device of its own. */
+  readonly interfaceExporters?: { readonly opened: number } | undefined;
+}
+
+/** What `weir convert` shows. */
+export interface ConvertMetricSources extends Pick<MetricSources, 'collectors' | 'program' | 'loopLag'> {
+  readonly convert: ConvertMetrics;
+}
+
 export interface MetricSources {
   readonly captures: readonly CaptureMetrics[];
   readonly meter: MeterMetrics;

@@ -110,6 +110,7 @@ const CAPTURE_NUMBERS: Numbers<PacketSource> = {
 };
 
 const COLLECTOR_NUMBERS: Numbers<CountedCollector> = {
+  handed: ({ exporter }) => exporter.handed,
   messagesSent: ({ exporter }) => exporter.messagesSent,
   messageOctetsSent: ({ exporter }) => exporter.messageOctetsSent,
   wideInterfaceRecords: ({ exporter }) => exporter.wideInterfaceRecords,
@@ -286,11 +287,16 @@ export function completeBeforeStart(totals: Float64Array, layout: CountersLayout
   const get = (name: string): number => totals[layout.index(name)]!;
   for (const count of RECORD_COUNTS) {
     let missing = 0;
-    if (count === 'records') for (const { name } of ENDED) missing += get(`records.${name}`);
-    else if (count === 'packets') missing = get('meteredPackets') - get('inTablePackets');
+    if (count === 'records') {
+      // Of a biflow v9 and v5 accept two: what they were handed is what can be compared.
+      for (const { name } of ENDED) missing += get(`records.${name}`);
+      missing -= get(`collector.${slot}.handed`);
+    } else if (count === 'packets') missing = get('meteredPackets') - get('inTablePackets');
     else missing = get('meteredOctets') - get('inTableOctets');
-    missing -= get(`collector.${slot}.accepted.${count}`) + get(`collector.${slot}.balancedAway.${count}`);
-    for (const name of [`accepted.${count}`, `notSent.before_start.${count}`])
+    if (count !== 'records') missing -= get(`collector.${slot}.accepted.${count}`);
+    missing -= get(`collector.${slot}.balancedAway.${count}`);
+    const known = count === 'records' ? ['handed'] : [];
+    for (const name of [...known, `accepted.${count}`, `notSent.before_start.${count}`])
       totals[layout.index(`collector.${slot}.${name}`)]! += missing;
   }
 }

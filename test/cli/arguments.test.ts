@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type ParsedArguments, parseArguments } from '../../src/cli/arguments.ts';
 import { COMMAND_NAMES, COMMANDS } from '../../src/cli/commands.ts';
-import { optionOf, PROPERTIES } from '../../src/config/schema.ts';
+import { defaultText, optionOf, PROPERTIES } from '../../src/config/schema.ts';
 
 type ParsedCommand = Extract<ParsedArguments, { kind: 'command' }>;
 
@@ -74,11 +74,17 @@ t.test('mistakes in flags', async (t) => {
     ['run -i', '--interface: the value is missing'],
     ['run --no-mtu', '--no-mtu: only a switch can be negated'],
     ['read a.pcap -i eth0', 'unknown option "-i": it is one of weir run, not of weir read'],
-    ['listen 1 --mtu 3', 'unknown option "--mtu": it is one of weir run and weir read, not of weir listen'],
-    ['demo --mtu 9', 'unknown option "--mtu": it is one of weir run and weir read, not of weir demo'],
+    [
+      'listen 1 --mtu 3',
+      'unknown option "--mtu": it is one of weir run, weir read and weir convert, not of weir listen',
+    ],
+    [
+      'demo --mtu 9',
+      'unknown option "--mtu": it is one of weir run, weir read and weir convert, not of weir demo',
+    ],
     ['rnu -i eth0', 'unknown command "rnu"; did you mean "run"?'],
     ['capture', 'unknown command "capture"'],
-    ['--json', 'the command is missing: one of run, read, router, listen, demo, doctor, config'],
+    ['--json', 'the command is missing: one of run, read, convert, router, listen, demo, doctor, config'],
     [
       // All of them, not the first only.
       'run --mut 3 --filter --jsn -ic',
@@ -98,13 +104,15 @@ t.test('help shows every option of the command and no other', async (t) => {
     t.equal(textOf(`${command} -h`), help);
     t.match(help, `weir ${command}`);
     for (const property of PROPERTIES) {
-      const { name, alias, default: preset, commands, help: sentence } = optionOf(property);
+      const option = optionOf(property);
+      const { name, alias, commands, help: sentence } = option;
+      const preset = defaultText(option, command === 'convert' ? command : undefined);
       const takes = (declared: readonly string[]) =>
         COMMANDS[command].options.some((one: string) => declared.includes(one));
       const isConfigured = takes(commands);
       // `interface` is an option of its own in the router's section.
       const namesake = PROPERTIES.map(optionOf).find(
-        (other) => other.name === name && other.commands !== commands && takes(other.commands),
+        (other) => other.name === name && other !== option && takes(other.commands),
       );
       if (!isConfigured && namesake !== undefined) continue;
       const isShown = new RegExp(`^ +(-[a-z], )?--${name} `, 'm').test(help);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { hasProgram } from '../support/programs.ts';
 
 /** The compiled program, beside this compiled test. */
 const MAIN = fileURLToPath(new URL('../../bundle/weir/main.js', import.meta.url));
@@ -117,6 +118,32 @@ t.test('weir config check', async (t) => {
     stderr:
       `weir: ${bad}:4: unknown option "mut"; did you mean "mtu"?\n` +
       `weir: ${bad}:3: active-timeout: "fast" is not a number of seconds\n`,
+  });
+});
+
+t.test('weir config check compiles the filter, without its interface', async (t) => {
+  const folder = t.testdir({
+    good: 'interface: nowhere0\nfilter: vlan 5 and not port 22\n',
+    bad: 'interface: nowhere0\n\nfilter: prot 22\n',
+    bin: {},
+  });
+  const [good, bad] = [join(folder, 'good'), join(folder, 'bad')];
+  const without = { env: { PATH: join(folder, 'bin') } };
+  for (const file of [good, bad]) {
+    t.match(await weir(['config', 'check', file], without), {
+      code: 0,
+      stdout: `${file}: ok\n`,
+      stderr: new RegExp(
+        `${file}:[23]: filter: not checked. A filter is compiled with tcpdump, which is not inst`,
+      ),
+    });
+  }
+  if (!hasProgram('tcpdump')) return;
+  t.same(await weir(['config', 'check', good]), { code: 0, stdout: `${good}: ok\n`, stderr: '' });
+  t.match(await weir(['config', 'check', bad]), {
+    code: 2,
+    stdout: '',
+    stderr: `weir: ${bad}:3: filter: The filter 'prot 22' does not compile: can't parse filter expression: syntax error`,
   });
 });
 

@@ -1,5 +1,10 @@
 import { test } from 'tap';
-import { ReadProgress, type ReadProgressOptions } from '../../src/cli/progress.ts';
+import {
+  ConvertProgress,
+  type ConvertProgressOptions,
+  ReadProgress,
+  type ReadProgressOptions,
+} from '../../src/cli/progress.ts';
 import { Screen } from './screen.ts';
 
 function setUp(columns: number, totalOctets: number | undefined, isTTY = true) {
@@ -79,4 +84,38 @@ test('what is no terminal gets nothing at all', async (t) => {
   move(2000, { octets: 500, packets: 1, flows: 1 });
   progress.stop();
   t.equal(screen.writes, 0);
+});
+
+test('of a conversion: objects, records a second and the time left', async (t) => {
+  const screen = new Screen(110, 5);
+  let milliseconds = 0;
+  const state: ReturnType<ConvertProgressOptions['state']> & { [name: string]: unknown } = {
+    objects: 0,
+    records: 0,
+    octets: 0,
+    total: { objects: 1000, octets: 8_000_000 },
+  };
+  const progress = new ConvertProgress({
+    output: screen,
+    color: false,
+    state: () => state,
+    monotonicMilliseconds: () => milliseconds,
+  });
+  const move = (to: number, now: object) => {
+    milliseconds = to;
+    Object.assign(state, now);
+    progress.clear();
+    progress.redraw();
+  };
+  progress.start();
+  t.equal(screen.text, '░░░░░░░░░░░░░░░░░░░░░░░░   0%  0 of 1 000 objects  0 records/s');
+  move(2000, { objects: 250, records: 3_000_000, octets: 2_000_000 });
+  t.equal(screen.text, '██████░░░░░░░░░░░░░░░░░░  25%  250 of 1 000 objects  1 500 000 records/s  6 s left');
+  // More are found while the list goes on: it falls back, and tells no nonsense.
+  move(2000, { total: { objects: 4000, octets: 32_000_000 } });
+  t.match(screen.text, / {3}6% {2}250 of 4 000 objects .* 30 s left$/);
+  move(4000, { total: undefined, objects: 1 });
+  t.equal(screen.text, '1 object  750 000 records/s');
+  progress.stop();
+  t.equal(screen.text, '');
 });

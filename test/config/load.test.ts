@@ -8,14 +8,16 @@ const noSuchFile = () => {
 
 /** Loads a YAML text as `weir.yaml`, under flags. */
 function loadYaml(yaml: string, flags: Flags = new Map()): Loaded {
-  return loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), (path) => {
-    if (path !== 'weir.yaml') throw new Error(`not asked for: ${path}`);
-    return Buffer.from(yaml);
+  return loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), {
+    readFile: (path) => {
+      if (path !== 'weir.yaml') throw new Error(`not asked for: ${path}`);
+      return Buffer.from(yaml);
+    },
   });
 }
 
 t.test('the defaults', async (t) => {
-  const { config, mistakes } = loadConfig(new Map(), noSuchFile);
+  const { config, mistakes } = loadConfig(new Map(), { readFile: noSuchFile });
   t.same(mistakes, []);
   t.match(config, {
     interfaces: [],
@@ -213,24 +215,26 @@ t.test('an unreadable file', async (t) => {
     ['EIO', 'EIO: the disk is dying'],
   ];
   for (const [code, why] of unreadable) {
-    const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () => {
-      throw Object.assign(new Error(`${code}: the disk is dying`), { code });
+    const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), {
+      readFile: () => {
+        throw Object.assign(new Error(`${code}: the disk is dying`), { code });
+      },
     });
     t.same(mistakes, [`configuration file "weir.yaml": ${why}`]);
   }
-  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () =>
-    Uint8Array.of(0xff, 0xfe, 0x00),
-  );
+  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), {
+    readFile: () => Uint8Array.of(0xff, 0xfe, 0x00),
+  });
   t.same(mistakes, ['configuration file "weir.yaml": it is not UTF-8 text']);
 });
 
 t.test('workers', async (t) => {
   const load = (flags: Record<string, readonly string[]>) =>
-    loadConfig(new Map(Object.entries(flags)) as Flags, noSuchFile, 2);
+    loadConfig(new Map(Object.entries(flags)) as Flags, { readFile: noSuchFile, cores: 2 });
   t.match(load({}).config, { workers: 1, workerCount: 1 });
   t.match(load({ workers: ['auto'] }).config, { workers: 'auto', workerCount: 2 }, 'one a core');
   t.match(
-    loadConfig(new Map([['workers', ['auto']]]), noSuchFile, 96).config,
+    loadConfig(new Map([['workers', ['auto']]]), { readFile: noSuchFile, cores: 96 }).config,
     { workerCount: 8 },
     'within reason',
   );
@@ -252,7 +256,7 @@ t.test('workers', async (t) => {
   t.match(collectors('ipfix://a?observation-domain=4294967294'), [/domains up to 4294967296/]);
   t.same(collectors('ipfix://a?observation-domain=1', 'ipfix://a?observation-domain=4'), []);
   t.match(collectors('ipfix://a?observation-domain=1', 'ipfix://a?observation-domain=3'), [
-    /is the same collector as .*; give them an observation-domain each, 3 apart: each worker takes the next one/,
+    /is the same collector as .*; give them an observation-domain each, 3 apart: each of 3 workers takes the next one/,
   ]);
   t.match(collectors('ipfix+file:///var/a.ipfix'), [/3 workers cannot write one file/]);
   t.match(load({ workers, maxFlows: ['2'] }).mistakes, [
@@ -267,6 +271,36 @@ t.test('workers', async (t) => {
     /^weir.yaml:2: workers: max-flows: 1 cannot be shared/,
   ]);
 });
+
+t.test(
+  'collectors of a reload suit the workers of the next start, and those that run until then',
+  async (t) => {
+    const reload = (running: number, yaml: string) => {
+      const file = () => Buffer.from(yaml);
+      return loadConfig(new Map([['config', ['weir.yaml']]]), { readFile: file, cores: 2, running }).mistakes;
+    };
+    const two = (workers: string) =>
+      `${workers}\ncollector:\n  - ipfix://a?observation-domain=1\n  - ipfix://a?observation-domain=2\n`;
+    const apart = (count: number) => `^weir.yaml:4: .*give them an observation-domain each, ${count} apart`;
+    t.same(reload(1, two('workers: 1')), []);
+    t.match(reload(1, two('workers: 3')), [new RegExp(apart(3))], 'three will run');
+    t.match(
+      reload(3, two('workers: 1')),
+      [new RegExp(`${apart(3)}: each of 3 workers, which run until the next start, takes the next one$`)],
+      'three run',
+    );
+    t.match(reload(2, two('workers: 3')), [new RegExp(apart(3))]);
+    t.match(reload(3, two('workers: 2')), [new RegExp(apart(3))]);
+    t.match(reload(2, 'collector: [ipfix+file:///var/a.ipfix]\n'), [
+      /^workers: "ipfix\+file:.*": 2 workers, which run until the next start, cannot write one file$/,
+    ]);
+    t.match(reload(2, 'workers: 1\ncollector: ["netflow5://a?observation-domain=255"]\n'), [
+      /^weir.yaml:1: workers: "netflow5:.*": 2 workers, which run until the next start, from engine ID 255 on need/,
+    ]);
+    // What a reload does not change is judged for the next start alone.
+    t.same(reload(2, 'workers: 1\ncapture: libpcap\nmax-flows: 1\n'), []);
+  },
+);
 
 t.test("a worker's share", async (t) => {
   const { config } = loadConfig(

@@ -3,7 +3,10 @@ import t from 'tap';
 import { type Flags, loadConfig } from '../../src/config/load.ts';
 
 const load = (yaml: string, flags: Flags = new Map(), only?: 'router') =>
-  loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), () => Buffer.from(yaml), 2, only);
+  loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), {
+    readFile: () => Buffer.from(yaml),
+    ...(only === undefined ? {} : { only }),
+  });
 
 const RTB = 'rtb-0123456789abcdef0';
 const ENI = 'eni-0123456789abcdef0';

@@ -38,7 +38,7 @@ export const METERING = {
 };
 
 export class ExportRig {
-  readonly layouts: readonly [FlowLayout, FlowLayout];
+  readonly layouts: readonly FlowLayout[];
   readonly exporter: Exporter;
   /** What has left, a copy each. */
   readonly datagrams: Uint8Array[] = [];
@@ -89,7 +89,7 @@ export class ExportRig {
 
   record(version: 4 | 6, values: Fields): void {
     const times = { flowStartMilliseconds: this.clock - 1000, flowEndMilliseconds: this.clock - 10 };
-    this.exporter.record(flowRecord(this.layouts[version === 4 ? 0 : 1], { ...times, ...values }));
+    this.exporter.record(flowRecord(this.layouts[version === 4 ? 0 : 1]!, { ...times, ...values }));
   }
 
   leave(message: Message): void {

@@ -121,6 +121,25 @@ t.test('counters beyond 32 bits become several records whose sums are exact', as
   }
 });
 
+t.test('counters beyond what a datagram of 30 records can tell go into several', async (t) => {
+  const octets = 2 ** 41 + 12_345;
+  for (const messageOctets of [484, 1472]) {
+    const rig = new ExportRig({ protocol: 'netflow5', messageOctets });
+    rig.record(4, { packetDeltaCount: 1, octetDeltaCount: 40 });
+    rig.record(4, { packetDeltaCount: 1500, octetDeltaCount: octets });
+    rig.record(4, { packetDeltaCount: 1, octetDeltaCount: 40 });
+    rig.record(6, { packetDeltaCount: 1500, octetDeltaCount: octets });
+    rig.exporter.flush();
+    const sum = (name: string) => rig.records.reduce((total, r) => total + Number(value(r, name)), 0);
+    t.equal(sum('packetDeltaCount'), 1502);
+    t.equal(sum('octetDeltaCount'), octets + 80);
+    t.equal(rig.exporter.sent.packets, 1502);
+    t.equal(rig.exporter.sent.octets, octets + 80);
+    t.equal(rig.exporter.accepted.records, rig.exporter.sent.records + 1);
+    t.same(rig.exporter.notSent.get('not_representable'), { records: 1, packets: 1500, octets });
+  }
+});
+
 t.test('First and Last decode to the true times, whatever the clock and the age of the record', async (t) => {
   const day = 86_400_000;
   const now = 1_700_000_000_123;

@@ -19,46 +19,51 @@ function conserved(meter: Meter): boolean {
   );
 }
 
-t.test('a flood of one-packet flows: the bound holds, large flows stay, nothing is lost', async (t) => {
-  const MOST = 4096;
-  const rig = new MeterRig({ maxFlows: MOST, activeTimeoutMilliseconds: 1000 });
-  const elephants = Array.from({ length: 100 }, (_, i) => `10.0.0.${i + 1}`);
-  // Each has a few packets before the flood begins …
-  for (let round = 0; round < 5; round++) for (const source of elephants) rig.packet(T, { source });
-  // … and one in ten of the packets after that: 200 000 packets in 4 s, four active timeouts.
-  let flood = 0;
-  let fullest = 0;
-  for (let i = 0; i < 200_000; i++) {
-    const now = T + Math.floor(i / 50);
-    if (i % 10 === 0) rig.packet(now, { source: elephants[(i / 10) % elephants.length]! });
-    else {
-      flood++;
-      rig.packet(now, {
-        source: `20.${flood >> 16}.${(flood >> 8) & 255}.${flood & 255}`,
-        sourcePort: i & 0xffff,
-      });
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
+
+for (const biflow of [false, true]) {
+  const what = biflow ? 'biflows' : 'flows';
+  t.test(`a flood of ${what} of one packet: the bound holds, large ones stay, nothing is lost`, async (t) => {
+    const MOST = 4096;
+    const rig = new MeterRig({ maxFlows: MOST, activeTimeoutMilliseconds: 1000, biflow });
+    const elephants = Array.from({ length: 100 }, (_, i) => `10.0.0.${i + 1}`);
+    // Each has a few packets before the flood begins …
+    for (let round = 0; round < 5; round++) for (const source of elephants) rig.packet(T, { source });
+    // … and one in ten of the packets after that: 200 000 packets in 4 s, four active timeouts.
+    let flood = 0;
+    let fullest = 0;
+    for (let i = 0; i < 200_000; i++) {
+      const now = T + Math.floor(i / 50);
+      if (i % 10 === 0) rig.packet(now, { source: elephants[(i / 10) % elephants.length]! });
+      else {
+        flood++;
+        rig.packet(now, {
+          source: `20.${flood >> 16}.${(flood >> 8) & 255}.${flood & 255}`,
+          sourcePort: i & 0xffff,
+        });
+      }
+      fullest = Math.max(fullest, rig.meter.flows);
+      if (i % 5000 === 0) t.ok(conserved(rig.meter), `after ${i} packets`);
     }
-    fullest = Math.max(fullest, rig.meter.flows);
-    if (i % 5000 === 0) t.ok(conserved(rig.meter), `after ${i} packets`);
-  }
-  t.equal(fullest, MOST, 'the table was full, and never fuller');
-  t.ok(conserved(rig.meter), 'at the end');
-  const isElephant = (record: SeenRecord) => record.source.startsWith('10.0.0.');
-  t.equal(
-    rig.records.filter((record) => isElephant(record) && record.reason === 5).length,
-    0,
-    'no large flow was evicted',
-  );
-  t.ok(rig.records.filter((record) => !isElephant(record) && record.reason === 5).length > 100_000);
-  rig.meter.endAll();
-  const packets = (of: (record: SeenRecord) => boolean) =>
-    rig.records.filter(of).reduce((sum, record) => sum + record.packets, 0);
-  t.equal(packets(isElephant), 500 + 20_000);
-  t.equal(
-    packets((record) => !isElephant(record)),
-    flood,
-  );
-});
+    t.equal(fullest, MOST, 'the table was full, and never fuller');
+    t.ok(conserved(rig.meter), 'at the end');
+    const isElephant = (record: SeenRecord) => record.source.startsWith('10.0.0.');
+    t.equal(
+      rig.records.filter((record) => isElephant(record) && record.reason === 5).length,
+      0,
+      'no large flow was evicted',
+    );
+    t.ok(rig.records.filter((record) => !isElephant(record) && record.reason === 5).length > 100_000);
+    rig.meter.endAll();
+    const packets = (of: (record: SeenRecord) => boolean) =>
+      rig.records.filter(of).reduce((sum, record) => sum + record.packets, 0);
+    t.equal(packets(isElephant), 500 + 20_000);
+    t.equal(
+      packets((record) => !isElephant(record)),
+      flood,
+    );
+  });
+}
 
 t.test(
   'a table whose flows have left for those of the other IP version finds what is left of them',
@@ -77,15 +82,22 @@ t.test(
   },
 );
 
-/** IPv4 sources whose flows (UDP, ports 0, to one destination) hash to the same low bits. */
-function colliding(count: number, seed: HashSeed): string[] {
+const DESTINATION = '10.0.0.2';
+const word = (octets: readonly number[]) => new Int32Array(Uint8Array.from(octets).buffer)[0]!;
+
+/** IPv4 sources whose flows, or biflows (UDP, ports 0, to one destination), hash to the same low bits. */
+function colliding(count: number, seed: HashSeed, biflow = false): string[] {
   const found: string[] = [];
   const key = new Int32Array([0, 17, 0, 0, 0]);
-  key[4] = new Int32Array(Uint8Array.of(10, 0, 0, 2).buffer)[0]!;
-  const octets = new Uint8Array(key.buffer, 12, 4);
+  const destination = word(DESTINATION.split('.').map(Number));
   for (let i = 0; found.length < count; i++) {
-    octets.set([30 + (i >>> 24), (i >>> 16) & 255, (i >>> 8) & 255, i & 255]);
-    if ((hashKey(key, 0, 5, seed) & 0x3ff) === 7) found.push([...octets].join('.'));
+    const octets = [30 + (i >>> 24), (i >>> 16) & 255, (i >>> 8) & 255, i & 255];
+    const source = word(octets);
+    // A biflow's key has the lower end first, whoever sent the packet.
+    const isSwapped = biflow && source > destination;
+    key[3] = isSwapped ? destination : source;
+    key[4] = isSwapped ? source : destination;
+    if ((hashKey(key, 0, 5, seed) & 0x3ff) === 7) found.push(octets.join('.'));
   }
   return found;
 }
@@ -97,27 +109,43 @@ t.test('keys chosen with another seed spread like any others', async (t) => {
   t.equal(rig.meter.tables[0].crowdedOut, 0);
 });
 
-t.test(
-  'keys chosen with the seed: beyond the bound each costs an eviction, and nothing is lost',
-  async (t) => {
-    // 1024 entries: room for 512 flows, whose ten low bits of the hash are the place in the index.
-    const rig = new MeterRig({ maxFlows: 2000, seed: SEED });
-    const sources = colliding(LONGEST_PROBE + 72, SEED);
-    for (const source of sources) rig.packet(T, { source });
-    t.equal(rig.meter.flows, LONGEST_PROBE, 'as many as the bound allows');
-    t.equal(rig.meter.tables[0].crowdedOut, 72);
-    t.equal(rig.records.filter(({ reason }) => reason === 5).length, 72, 'the others left with a record');
-    t.ok(conserved(rig.meter));
-    // Those that stay are found: their second packet makes no flow.
-    const created = rig.meter.tables[0].created;
-    const gone = new Set(rig.records.map(({ source }) => source));
-    for (const source of sources) if (!gone.has(source)) rig.packet(T + 1, { source });
-    t.equal(rig.meter.tables[0].created, created);
-    rig.meter.endAll();
-    t.equal(rig.meter.flows, 0);
-    t.equal(
-      rig.records.reduce((sum, { packets }) => sum + packets, 0),
-      sources.length + LONGEST_PROBE,
-    );
-  },
-);
+for (const biflow of [false, true]) {
+  const what = biflow ? 'biflows' : 'flows';
+  t.test(
+    `keys of ${what} chosen with the seed: beyond the bound each costs an eviction, and nothing is lost`,
+    async (t) => {
+      // 1024 entries: room for 512 flows, whose ten low bits of the hash are the place in the index.
+      const reverse: number[] = [];
+      const rig = new MeterRig({ maxFlows: 2000, seed: SEED, biflow }, ({ layout, view, offset }) => {
+        const field = layout.fields.get('reversePacketDeltaCount');
+        if (field !== undefined) reverse.push(view.getFloat64(offset + field.offset, true));
+      });
+      const sources = colliding(LONGEST_PROBE + 72, SEED, biflow);
+      for (const source of sources) rig.packet(T, { source, destination: DESTINATION });
+      t.equal(rig.meter.flows, LONGEST_PROBE, 'as many as the bound allows');
+      t.equal(rig.meter.tables[0].crowdedOut, 72);
+      t.equal(rig.records.filter(({ reason }) => reason === 5).length, 72, 'the others left with a record');
+      t.ok(conserved(rig.meter));
+      // Those that stay are found: their second packet, of a biflow also the answer, makes no flow.
+      const { created } = rig.meter.tables[0];
+      const gone = new Set(rig.records.map(({ source }) => source));
+      const left = sources.filter((source) => !gone.has(source));
+      for (const source of left) {
+        rig.packet(T + 1, { source, destination: DESTINATION });
+        if (biflow) rig.packet(T + 2, { source: DESTINATION, destination: source });
+      }
+      t.equal(rig.meter.tables[0].created, created);
+      t.ok(conserved(rig.meter));
+      rig.meter.endAll();
+      t.equal(rig.meter.flows, 0);
+      const forward = rig.records.map(({ packets }) => packets);
+      t.equal(sum(forward), sources.length + LONGEST_PROBE);
+      t.equal(sum(reverse), biflow ? LONGEST_PROBE : 0);
+      t.same(
+        new Set(rig.records.map(({ source }) => source)),
+        new Set(sources),
+        'nobody is taken for another',
+      );
+    },
+  );
+}

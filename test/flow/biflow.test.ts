@@ -176,6 +176,38 @@ t.test('fragments find their ports before their biflow, in whatever order they c
   }
 });
 
+t.test(
+  'two interfaces are read one after the other: all of an answer may come before the question',
+  async (t) => {
+    const answer = () => [server({ flags: SYN | ACK }), server({ flags: ACK }), server({ flags: FIN | ACK })];
+    const question = () => [client({ flags: SYN }), client({ flags: ACK }), client({ flags: FIN | ACK })];
+    for (const [what, packets] of Object.entries({
+      'the question first': [...question(), ...answer()],
+      'the answer first': [...answer(), ...question()],
+    })) {
+      const rig = new BiflowRig();
+      for (const packet of packets) rig.packet(T, packet);
+      // What comes behind is another connection of the same ports.
+      rig.packet(T + 100, client({ flags: SYN }));
+      rig.meter.endAll();
+      t.match(
+        rig.seen,
+        [
+          { source: '10.0.0.9', packets: 3, reversePackets: 3 },
+          { source: '10.0.0.9', packets: 1, reversePackets: 0 },
+        ],
+        what,
+      );
+      t.equal(rig.seen.length, 2, what);
+    }
+    const refused = new BiflowRig();
+    refused.packet(T, server({ flags: RST | ACK }));
+    refused.packet(T, client({ flags: SYN }));
+    refused.meter.endAll();
+    t.equal(refused.seen.length, 1, 'a connection that is refused');
+  },
+);
+
 t.test('each direction has the route of its own addresses', async (t) => {
   const asked: string[] = [];
   /** Says of each destination its last octet. */

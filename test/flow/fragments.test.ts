@@ -2,6 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { MOST_DATAGRAMS, MOST_WAITING, WAIT_MILLISECONDS } from '../../src/flow/fragments.ts';
+import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 import { Random } from '../fuzz/random.ts';
 import { fragmentFrames } from '../support/fragments.ts';
 import type { Packet } from '../support/frames.ts';
@@ -280,4 +281,49 @@ t.test('random order, duplicates, gaps and datagrams between each other', async 
     t.same([...seen].sort(), [...expected].sort(), `seed ${seed}`);
     t.equal(rig.meter.meteredOctets, octets);
   }
+});
+
+for (const [version, packet] of [
+  [4, IPV4],
+  [6, IPV6],
+] as const) {
+  t.test(
+    `IPv${version}: every fragment of Weir's own datagram is ignored as its own, in any order`,
+    async (t) => {
+      const OWN_EXPORT = IGNORED_REASONS.indexOf('own_export');
+      const own = fragmentFrames(packet, 7, SIZES[version]);
+      const others = fragmentFrames({ ...packet, sourcePort: 5000 }, 8, SIZES[version]);
+      for (const order of ['012', '021', '102', '120', '201', '210']) {
+        for (const clock of ['packet', 'monotonic'] as const) {
+          const rig = new MeterRig({
+            clock,
+            isOwnExport: (view) => view.sourceTransportPort === packet.sourcePort,
+          });
+          for (const [i, n] of [...order].entries()) {
+            rig.octets(T + i, own[Number(n)]!);
+            rig.octets(T + i, others[Number(n)]!);
+            const { meter } = rig;
+            const { ignoredPackets: ignored, fragments } = meter;
+            const open = meter.tables.map((table) => table.sumOpen().packets);
+            t.equal(meter.capturedPackets + fragments.waitingPackets, 2 * (i + 1), 'captured or waiting');
+            t.equal(meter.capturedPackets, meter.meteredPackets + ignored[OWN_EXPORT]!, 'metered or ignored');
+            t.equal(open[0]! + open[1]!, meter.meteredPackets, 'metered is in the table');
+          }
+          t.equal(rig.meter.ignoredPackets[OWN_EXPORT], 3, `${order}, ${clock}`);
+          t.equal(rig.meter.ignoredOctets[OWN_EXPORT], OCTETS[version]);
+          rig.meter.endAll();
+          t.same(brief(rig.records), [[5000, 3, OCTETS[version]]], 'and nothing of others');
+        }
+      }
+    },
+  );
+}
+
+t.test('an identification that Weir has used for its own export is used again by others', async (t) => {
+  const own = fragmentFrames(IPV4, 7, SIZES[4]);
+  const others = fragmentFrames({ ...IPV4, sourcePort: 5000 }, 7, SIZES[4]);
+  const rig = new MeterRig({ isOwnExport: (view) => view.sourceTransportPort === IPV4.sourcePort });
+  for (const frame of [...own, ...others]) rig.octets(T, frame);
+  rig.meter.endAll();
+  t.same(brief(rig.records), [[5000, 3, OCTETS[4]]]);
 });

@@ -26,7 +26,7 @@ async function tableOf(prefixes: readonly Prefix[], ipVersion: 4 | 6): Promise<(
   const columns = new PrefixColumns(ipVersion);
   for (const [i, { address, length, metric }] of prefixes.entries())
     columns.add(wordsOf(address, ipVersion), length, i + 1, metric);
-  const table = new RangeTable(await buildRanges(columns, turn));
+  const table = await RangeTable.of(await buildRanges(columns, turn), turn);
   return (address) => {
     const [a, b, c, d] = [...wordsOf(address, ipVersion)].map((word) => word ^ SORTABLE);
     return ipVersion === 4 ? table.find4(a!) : table.find6(a!, b!, c!, d!);

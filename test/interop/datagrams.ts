@@ -30,6 +30,14 @@ export class DatagramKeeper {
     return this.#socket.address().port;
   }
 
+  /** Resolves when everything that was sent before is here: a datagram that it sends to itself comes last. */
+  async quiet(): Promise<void> {
+    const signal = AbortSignal.timeout(RECEIVE_MILLISECONDS);
+    this.#socket.send('last', this.port, '127.0.0.1');
+    while (this.datagrams.at(-1)?.toString() !== 'last') await once(this.#socket, 'message', { signal });
+    this.datagrams.pop();
+  }
+
   /** Resolves when so many datagrams are here. */
   async received(count: number): Promise<void> {
     const signal = AbortSignal.timeout(RECEIVE_MILLISECONDS);

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { LoopLag } from '../../src/metrics/loop-lag.ts';
-import { buildRegistry } from '../../src/metrics/registry.ts';
-import type { MetricSources } from '../../src/metrics/sources.ts';
+import { buildConvertRegistry, buildRegistry } from '../../src/metrics/registry.ts';
+import type { ConvertMetricSources, MetricSources } from '../../src/metrics/sources.ts';
 import { IGNORED_REASONS } from '../../src/packet/packet-view.ts';
 import { testSources } from './sources.ts';
 
@@ -184,6 +184,65 @@ t.test('both identities of conservation hold within a scrape while everything mo
   }
 });
 
+/** A conversion in which every number is another. */
+function convertSources(): ConvertMetricSources {
+  const { collectors, program, loopLag } = testSources();
+  const counts = {
+    records: 100,
+    converted: 70,
+    nodata: 5,
+    skipdata: 3,
+    faults: new Map([
+      ['address', 2],
+      ['number', 1],
+    ]),
+    droppedRejects: 20,
+    droppedVantage: 10,
+    directionless: 4,
+    unnumberedInterfaces: 6,
+    packets: 700,
+    octets: 70_000,
+    objects: 8,
+    failedObjects: 9,
+    textOctets: 12_345,
+  };
+  const source = { foundObjects: 17, vanished: 11, retries: 13 };
+  return { collectors, program, loopLag, convert: { counts, source, interfaceExporters: { opened: 14 } } };
+}
+
+t.test('a conversion: what became of every line', async (t) => {
+  const sources = convertSources();
+  const text = await buildConvertRegistry(sources).metrics();
+  const all = samples(text);
+  t.match(Object.fromEntries(all), {
+    'weir_convert_lines_total{kind="record"}': 100,
+    'weir_convert_lines_total{kind="nodata"}': 5,
+    'weir_convert_lines_total{kind="skipdata"}': 3,
+    'weir_convert_lines_total{kind="fault"}': 3,
+    'weir_convert_faults_total{kind="address"}': 2,
+    'weir_convert_faults_total{kind="number"}': 1,
+    weir_convert_records_total: 70,
+    'weir_convert_records_dropped_total{reason="rejects"}': 20,
+    'weir_convert_records_dropped_total{reason="vantage"}': 10,
+    weir_convert_packets_total: 700,
+    weir_convert_bytes_total: 70_000,
+    weir_convert_directionless_records_total: 4,
+    weir_convert_unnumbered_interface_records_total: 6,
+    'weir_convert_objects_total{outcome="converted"}': 8,
+    'weir_convert_objects_total{outcome="failed"}': 9,
+    'weir_convert_objects_total{outcome="vanished"}': 11,
+    weir_convert_objects_found: 17,
+    weir_convert_text_bytes_total: 12_345,
+    weir_convert_aws_retries_total: 13,
+    weir_convert_interface_exporters: 14,
+    'weir_collector_sent_records_total{collector="ipfix://c.example:4739"}': 40,
+    process_start_time_seconds: 1_790_000_000,
+  });
+  t.notMatch(text, /weir_capture|weir_flows|weir_reloads/, 'nothing of a capture');
+  const { interfaceExporters: _, ...convert } = sources.convert;
+  t.notMatch(await buildConvertRegistry({ ...sources, convert }).metrics(), /interface_exporters/);
+});
+
 const noPromtool =
   spawnSync('promtool', ['--version']).error !== undefined &&
   'promtool is not installed (Debian: prometheus)';
@@ -193,6 +252,10 @@ t.test('promtool finds nothing to complain of', { skip: noPromtool }, async (t) 
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
   t.equal(`${stdout}${stderr}`, '');
   t.equal(status, 0);
+  const converted = await buildConvertRegistry(convertSources()).metrics();
+  const second = spawnSync('promtool', ['check', 'metrics'], { input: converted, encoding: 'utf8' });
+  t.equal(`${second.stdout}${second.stderr}`, '');
+  t.equal(second.status, 0);
 });
 
 const NO_LAG = { mean: 0, p50: 0, p99: 0, max: 0 };

@@ -182,6 +182,37 @@ test('a faulty file changes nothing', live, async (t) => {
   t.equal((await weir.end()).code, 0);
 });
 
+test(
+  'collectors are judged by the workers that run, whatever the file says of the next start',
+  live,
+  async (t) => {
+    const lab = await labFor(t);
+    const { port: to } = await server(lab.router, 'collector', '127.0.0.1', 0, 'quiet');
+    const [one, two, three] = [1, 2, 3].map(
+      (domain) => `ipfix://127.0.0.1:${to}?observation-domain=${domain}`,
+    );
+    const { path, write } = configuration(t, { workers: 2, collector: [one] });
+    const weir = await WeirRun.start(lab.router, SIDES, '--config', path);
+    const reload = async (options: object, message: string) => {
+      const lines = weir.log.length;
+      write(options);
+      weir.child.kill('SIGHUP');
+      await weir.said(message, lines);
+      return weir.log.slice(lines);
+    };
+    const refused = await reload({ workers: 1, collector: [one, two] }, 'the configuration has mistakes');
+    t.match(refused[0], {
+      level: 'error',
+      msg: /2 apart: each of 2 workers, which run until the next start/,
+    });
+    const applied = await reload({ workers: 1, collector: [one, three] }, 'of these options');
+    t.match(applied[0], { msg: READ_AGAIN, collectorsAdded: [three] });
+    t.match(applied[1], { msg: /next start: workers$/ });
+    conserves(t, await weir.metrics(), [one!, three!]);
+    t.equal((await weir.end()).code, 0);
+  },
+);
+
 test('a SIGHUP that comes while Weir starts is kept until it can be followed', live, async (t) => {
   const lab = await labFor(t);
   const { path } = configuration(t, { collector: ['ipfix://127.0.0.1:9'] });

@@ -170,6 +170,10 @@ test('all fragments of a datagram reach one worker', live, async (t) => {
   );
   // 4000 octets and 8 of UDP's header, in 1480, 1480 and 1048.
   await once(lab.client, 'udp-from', host, udp, 4000, ...SOURCES);
+  await weir.metricsUntil(
+    'all of them are counted',
+    (m) => m.sum('weir_fragments_total') === 3 * SOURCES.length,
+  );
   t.equal((await weir.end()).code, 0);
   await collector.end();
   const lines = received(collector).filter(({ record }) => sourceOf(record) !== undefined);

@@ -78,6 +78,12 @@ function endsOf({ packet }: TimedPacket): { from: string; to: string; about: str
   };
 }
 
+/** The direction of a packet that comes from that end. */
+function sideOf(flow: Biflow, from: string): Side {
+  const isForward = flow.forwardEnd === undefined ? flow.isFirstForward : flow.forwardEnd === from;
+  return isForward ? flow.forward : flow.reverse;
+}
+
 /** The records of these packets, in no particular order. */
 export function meterBiflows(packets: Iterable<TimedPacket>, timeouts: Timeouts): BiflowRecord[] {
   const records: BiflowRecord[] = [];
@@ -115,7 +121,9 @@ export function meterBiflows(packets: Iterable<TimedPacket>, timeouts: Timeouts)
     const tunnel = JSON.stringify(packet.tunnel);
     const key = [ipVersion, protocol, about, ...[from, to].sort(), tunnel].join(' | ');
     let flow = flows.get(key);
-    if (flow?.hasEnded && (tcpFlags & (SYN | ACK | RST)) === SYN) {
+    // Not where the SYN's direction was not seen yet: two interfaces are read one after the other.
+    const isNewConnection = (tcpFlags & (SYN | ACK | RST)) === SYN;
+    if (flow?.hasEnded && isNewConnection && sideOf(flow, from).flowPackets.length > 0) {
       remove(flow, END_DETECTED);
       flow = undefined;
     }
@@ -154,8 +162,7 @@ export function meterBiflows(packets: Iterable<TimedPacket>, timeouts: Timeouts)
       flows.set(key, flow);
     }
     if (!isOpen(flow)) flow.recordStart = clock;
-    const isForward = flow.forwardEnd === undefined ? flow.isFirstForward : flow.forwardEnd === from;
-    const side = isForward ? flow.forward : flow.reverse;
+    const side = sideOf(flow, from);
     if (side.flowPackets.length === 0) side.destinationPort = packet.destinationPort;
     side.packets.push(timed);
     side.flowPackets.push(timed);

@@ -1,12 +1,12 @@
 /** AWS on loopback: moto_server, where it is installed. Tests skip, and say so, where it is not. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { hasProgram } from './programs.ts';
 
 /** What a test's `skip` says; false: moto_server is there. */
-export const noMoto: string | false =
-  spawnSync('moto_server', ['--help'], { stdio: 'ignore' }).status === 0
-    ? false
-    : 'moto_server is not installed (pip install "moto[server]")';
+export const noMoto: string | false = hasProgram('moto_server')
+  ? false
+  : 'moto_server is not installed (pip install "moto[server]")';
 
 /** The account that moto plays. */
 export const MOTO_ACCOUNT = '123456789012';
@@ -55,7 +55,8 @@ export async function startMoto(): Promise<Moto> {
       process.removeListener('exit', end);
       if (server.exitCode !== null || server.signalCode !== null) return;
       const gone = once(server, 'exit');
-      signalGroup(server, 'SIGTERM');
+      // It keeps nothing, and would wait for long polls that nobody is waiting for any more.
+      signalGroup(server, 'SIGKILL');
       await gone;
     },
   };

@@ -43,6 +43,7 @@ function line() {
   const exporter = {
     accepted: counts(60, 600, 50_000),
     balancedAway: counts(0, 0, 0),
+    handed: 50,
     sent: counts(40, 450, 40_000),
     notSent: new Map(
       NOT_SENT_REASONS.map((reason) => [
@@ -163,6 +164,27 @@ test('a collector that a worker does not know of yet', async (t) => {
   t.equal(of('collector.1.notSent.before_start.packets'), 600, 'once');
   completeBeforeStart(numbers, layout, 0);
   t.equal(of('collector.0.notSent.before_start.packets'), 0, 'who has got all is not concerned');
+});
+
+test('a collector that is told two records of each biflow has got all the same', async (t) => {
+  const { counted, meter, exporter } = line();
+  meter.records.fill(0);
+  t.match(exporter, { handed: 50, accepted: { records: 60 } });
+  const layout = new CountersLayout(1, 1);
+  const shared = new SharedCounters(layout.length);
+  const numbers = new Float64Array(layout.length);
+  const of = (name: string): number => numbers[layout.index(name)]!;
+  for (const [records, missing] of [
+    [50, 0],
+    [55, 5],
+  ] as const) {
+    meter.records[1] = records;
+    shared.publisher(counted)();
+    shared.read(numbers);
+    for (let i = 0; i < 2; i++) completeBeforeStart(numbers, layout, 0);
+    t.equal(of('collector.0.notSent.before_start.records'), missing);
+    t.equal(of('collector.0.accepted.records'), 60 + missing);
+  }
 });
 
 test('what is read is one moment, however often it is written', async (t) => {

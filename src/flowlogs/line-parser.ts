@@ -1,0 +1,564 @@
+/**
+ * A line of a flow log into a Flow Record, octet by octet: no string, no object, no array a line.
+ *
+ *   the format, compiled once into a list of what its fields become
+ *   ─▶ next(): field after field, straight into the record's words; a field ends at the first octet that is not above a space
+ *   ─▶ the end of the line: which addresses, which interface, and what kind of line it is
+ *
+ * The octets handed over end with a line feed, so that every loop ends without looking at a length.
+ */
+
+import { isUtf8 } from 'node:buffer';
+import {
+  FLAGS,
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  type FlowLayout,
+  KEY,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+} from '../flow/flow-record.ts';
+import { NO_ADDRESS, parseIPv4, parseIPv6 } from './address-text.ts';
+import { FAULT_KINDS, type FaultKind } from './convert-counts.ts';
+import type { FieldRole, LogField } from './fields.ts';
+import { type FlowLogLayout, flowLogLayout } from './flow-log-layout.ts';
+import {
+  DIRECTION_EGRESS,
+  DIRECTION_INGRESS,
+  DIRECTION_UNKNOWN,
+  DROPPED_BY_ACL,
+  EGRESS_INTERFACE,
+  FLOW_DENIED,
+  FORWARDED,
+  SCRATCH,
+  VERDICT,
+  VRF_NAME,
+} from './flow-log-words.ts';
+import type { InterfaceMap } from './interface-map.ts';
+import type { LogFormat } from './log-object.ts';
+import { MOST_LINE_OCTETS, type StringArena } from './string-arena.ts';
+
+/** What a line is. Beyond: a fault, {@link FIRST_FAULT} plus its place among FAULT_KINDS. */
+export const Line = { RECORD: 0, NODATA: 1, SKIPDATA: 2 } as const;
+export const FIRST_FAULT = 3;
+
+const fault = (kind: FaultKind): number => FIRST_FAULT + FAULT_KINDS.indexOf(kind);
+const EMPTY = fault('empty');
+const TOO_LONG = fault('too_long');
+const CONTROL_OCTET = fault('control_octet');
+const NOT_UTF8 = fault('not_utf8');
+const FIELD_COUNT = fault('field_count');
+const NUMBER = fault('number');
+const ADDRESS = fault('address');
+const ADDRESS_FAMILY = fault('address_family');
+const TIME = fault('time');
+const ACTION = fault('action');
+const DIRECTION = fault('direction');
+const STATUS = fault('status');
+
+/** What is done with a field. */
+const Op = {
+  SKIP: 0,
+  ADDRESS: 1, //    slot: the candidate
+  PORT: 2, //       uint16; slot: how far to shift it in the first word of the key
+  PROTOCOL: 3,
+  COUNTER: 4, //    float64 at word `slot`
+  TIME: 5, //       seconds; slot: 0 start, 1 end
+  TCP_FLAGS: 6,
+  INTERFACE: 7, //  slot: the candidate
+  ACTION: 8,
+  STATUS: 9,
+  DIRECTION: 10,
+  STRING: 11, //    a reference at word `slot`
+  UINT8: 12, //     at word `slot`
+} as const;
+/** What is wrong with a field of which more follows than its kind has. */
+const FAULT_OF_OP = Int32Array.of(
+  CONTROL_OCTET,
+  ADDRESS,
+  NUMBER,
+  NUMBER,
+  NUMBER,
+  NUMBER,
+  NUMBER,
+  CONTROL_OCTET,
+  ACTION,
+  STATUS,
+  DIRECTION,
+  CONTROL_OCTET,
+  NUMBER,
+);
+
+/** Candidates for the two ends, in order of preference: the packet's own, then the interface's. */
+const SOURCE = 0;
+const DESTINATION = 1;
+const PACKET = 2;
+/** Words that a candidate has. */
+const ADDRESS_WORDS = 4;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const HYPHEN = 0x2d;
+const ZERO = 0x30;
+
+const LEAST_UNSAFE = 2 ** 53;
+const MOST_SECONDS = 0xffffffff;
+
+const PORTS = KEY;
+const PROTOCOL = KEY + 1;
+const INGRESS_INTERFACE = KEY + 2;
+const ADDRESSES = KEY + 3;
+
+const word = (text: string): Uint8Array => new TextEncoder().encode(text);
+const ACCEPT = word('ACCEPT');
+const REJECT = word('REJECT');
+const OK = word('OK');
+const NODATA = word('NODATA');
+const SKIPDATA = word('SKIPDATA');
+const INGRESS = word('ingress');
+const EGRESS = word('egress');
+
+export const Action = { UNKNOWN: 0, ACCEPT: 1, REJECT: 2 } as const;
+
+export interface ParserOptions {
+  readonly format: LogFormat;
+  /** Somebody takes the fields that IANA has no element for. */
+  readonly withEnterprise: boolean;
+  /** Strings are read only where somebody takes them: IPFIX. */
+  readonly strings: StringArena;
+  readonly withStrings: boolean;
+  readonly interfaceMap: InterfaceMap;
+  /** For a format that has neither start nor end: the time that its records get, Unix ms. */
+  readonly clockMilliseconds: () => number;
+}
+
+export class LineParser {
+  readonly format: LogFormat;
+  readonly layout: FlowLogLayout;
+  /** The record of the last line that was one. */
+  readonly record: { layout: FlowLayout; readonly view: DataView; readonly offset: number };
+  /** Of that record. */
+  action: number = Action.UNKNOWN;
+  direction: number = DIRECTION_UNKNOWN;
+  /** It names an interface; its number, 0: there is none left. */
+  hasInterface = false;
+  interfaceNumber = 0;
+  /** Where the line after the last begins. */
+  position = 0;
+
+  readonly #ops: Int32Array;
+  readonly #slots: Int32Array;
+  /** Where the record has the field's reference; 0: nowhere. */
+  readonly #stringWords: Int32Array;
+  readonly #strings: StringArena;
+  readonly #interfaceMap: InterfaceMap;
+  readonly #clock: () => number;
+  readonly #hasStart: boolean;
+  readonly #hasEnd: boolean;
+  readonly #hasSource: boolean;
+  readonly #hasDestination: boolean;
+  readonly #hasStatus: boolean;
+  readonly #words: Int32Array;
+  /** Start and end, seconds; -1: not told, or not in the format. */
+  readonly #times = new Float64Array(2).fill(-1);
+  readonly #floats: Float64Array;
+  readonly #candidates = new Int32Array(ADDRESS_WORDS * 4);
+  readonly #candidateOctets = new Uint8Array(this.#candidates.buffer);
+  /** 0: not there, 4, 6. */
+  readonly #families = new Int32Array(4);
+  readonly #interfaceFrom = new Int32Array(2);
+  readonly #interfaceTo = new Int32Array(2);
+
+  constructor(options: ParserOptions) {
+    const { format, withEnterprise, strings, withStrings } = options;
+    this.format = format;
+    this.layout = flowLogLayout(format, withEnterprise, strings.octets);
+    const { layouts, fields, enterpriseWords } = this.layout;
+    this.#strings = strings;
+    this.#interfaceMap = options.interfaceMap;
+    this.#clock = options.clockMilliseconds;
+    this.#words = new Int32Array(layouts[0].words);
+    this.#floats = new Float64Array(this.#words.buffer);
+    this.record = { layout: layouts[0], view: new DataView(this.#words.buffer), offset: 0 };
+    const roles = new Set<FieldRole>(fields.map(({ role }) => role));
+    this.#hasStart = roles.has('start');
+    this.#hasEnd = roles.has('end');
+    this.#hasSource = roles.has('source') || roles.has('packetSource');
+    this.#hasDestination = roles.has('destination') || roles.has('packetDestination');
+    this.#hasStatus = roles.has('status');
+    const plan = fields.map((field, i) => planOf(field, enterpriseWords[i], withStrings));
+    this.#ops = Int32Array.from(plan, ([op]) => op);
+    this.#slots = Int32Array.from(plan, ([, slot]) => slot);
+    this.#stringWords = Int32Array.from(plan, ([, , word]) => word);
+    this.#words[VERDICT] = DIRECTION_UNKNOWN << 16;
+  }
+
+  get isReject(): boolean {
+    return this.action === Action.REJECT;
+  }
+
+  /** Of the record's interface: that end of the line which flow-direction says. */
+  interfaceAddress(): Uint8Array | undefined {
+    if (this.direction === DIRECTION_UNKNOWN) return undefined;
+    const end = this.direction === DIRECTION_EGRESS ? SOURCE : DESTINATION;
+    const family = this.#families[end]!;
+    const at = end * ADDRESS_WORDS * 4;
+    return family === 0 ? undefined : this.#candidateOctets.slice(at, at + (family === 4 ? 4 : 16));
+  }
+
+  /**
+   * Reads the line at {@link position}, and moves to the one behind it.
+   * @param bytes with a line feed at the end of the line
+   * @returns one of {@link Line}, or {@link FIRST_FAULT} plus the place of the fault among FAULT_KINDS
+   */
+  next(bytes: Uint8Array): number {
+    const begin = this.position;
+    const kind = this.#parse(bytes);
+    if (kind >= FIRST_FAULT) this.position = bytes.indexOf(LF, this.position) + 1;
+    return this.position - begin > MOST_LINE_OCTETS + 1 ? TOO_LONG : kind;
+  }
+
+  /** What `srcaddr` or `dstaddr` of the last record tells, in network byte order; undefined: nothing. */
+  end(which: 'source' | 'destination'): Uint8Array | undefined {
+    const candidate = which === 'source' ? SOURCE : DESTINATION;
+    const family = this.#families[candidate]!;
+    const from = candidate * ADDRESS_WORDS * 4;
+    return family === 0
+      ? undefined
+      : this.#candidateOctets.subarray(from, from + (family === 4 ? 4 : ADDRESS_WORDS * 4));
+  }
+
+  #parse(bytes: Uint8Array): number {
+    const words = this.#words;
+    const ops = this.#ops;
+    const slots = this.#slots;
+    const families = this.#families;
+    const candidateOctets = this.#candidateOctets;
+    const floats = this.#floats;
+    const times = this.#times;
+    const count = ops.length;
+    let position = this.position;
+    let flags = 0;
+    let ports = 0;
+    let action: number = Action.UNKNOWN;
+    let direction = DIRECTION_UNKNOWN;
+    let status = -1;
+    this.#strings.clear();
+
+    let octet = bytes[position]!;
+    for (let i = 0; i < count; i++) {
+      while (octet === SPACE) octet = bytes[++position]!;
+      if (octet < SPACE) {
+        this.position = position;
+        if (octet === LF || (octet === CR && bytes[position + 1] === LF))
+          return i === 0 ? EMPTY : FIELD_COUNT;
+        return CONTROL_OCTET;
+      }
+      const op = ops[i]!;
+      switch (op) {
+        case Op.ADDRESS: {
+          const candidate = slots[i]!;
+          const at = candidate * (ADDRESS_WORDS * 4);
+          let next = parseIPv4(bytes, position, candidateOctets, at);
+          let family = 4;
+          if (next === NO_ADDRESS) {
+            if (octet === HYPHEN) {
+              next = position + 1;
+              family = 0;
+            } else {
+              next = parseIPv6(bytes, position, candidateOctets, at);
+              family = 6;
+            }
+            if (next === NO_ADDRESS) {
+              this.position = position;
+              return ADDRESS;
+            }
+          }
+          families[candidate] = family;
+          position = next;
+          break;
+        }
+        case Op.PORT:
+        case Op.PROTOCOL:
+        case Op.TCP_FLAGS:
+        case Op.UINT8: {
+          let value = octet - ZERO;
+          if (value >>> 0 <= 9) {
+            let digits = 1;
+            let digit = bytes[++position]! - ZERO;
+            while (digit >>> 0 <= 9 && digits < 6) {
+              value = value * 10 + digit;
+              digits++;
+              digit = bytes[++position]! - ZERO;
+            }
+          } else {
+            if (octet === HYPHEN) position++;
+            value = 0;
+          }
+          if (value > (op === Op.PORT || op === Op.TCP_FLAGS ? 0xffff : 0xff)) {
+            this.position = position;
+            return NUMBER;
+          }
+          if (op === Op.PORT) {
+            ports = slots[i] === 0 ? (ports & ~0xffff) | value : (ports & 0xffff) | (value << 16);
+          } else if (op === Op.PROTOCOL) words[PROTOCOL] = value;
+          else if (op === Op.TCP_FLAGS) flags = value;
+          else words[slots[i]!] = value;
+          break;
+        }
+        case Op.COUNTER:
+        case Op.TIME: {
+          let digit = octet - ZERO;
+          let number = op === Op.TIME ? -1 : 0;
+          if (digit >>> 0 <= 9) {
+            // Nine digits are whole numbers to the processor, what follows is not.
+            let head = digit;
+            let digits = 1;
+            digit = bytes[++position]! - ZERO;
+            while (digit >>> 0 <= 9 && digits < 9) {
+              head = head * 10 + digit;
+              digits++;
+              digit = bytes[++position]! - ZERO;
+            }
+            number = head;
+            while (digit >>> 0 <= 9) {
+              number = number * 10 + digit;
+              digit = bytes[++position]! - ZERO;
+            }
+          } else if (octet === HYPHEN) position++;
+          if (op === Op.COUNTER) {
+            if (number >= LEAST_UNSAFE) {
+              this.position = position;
+              return NUMBER;
+            }
+            floats[slots[i]! >> 1] = number;
+          } else {
+            if (number > MOST_SECONDS) {
+              this.position = position;
+              return NUMBER;
+            }
+            times[slots[i]!] = number;
+          }
+          break;
+        }
+        case Op.INTERFACE:
+        case Op.STRING: {
+          const from = position;
+          let all = 0;
+          while (octet > SPACE) {
+            all |= octet;
+            octet = bytes[++position]!;
+          }
+          const to = bytes[from] === HYPHEN && position === from + 1 ? from : position;
+          if (all > 0x7f && !isUtf8(bytes.subarray(from, to))) {
+            this.position = position;
+            return NOT_UTF8;
+          }
+          if (op === Op.INTERFACE) {
+            this.#interfaceFrom[slots[i]!] = from;
+            this.#interfaceTo[slots[i]!] = to;
+          }
+          const stringWord = this.#stringWords[i]!;
+          if (stringWord !== 0) words[stringWord] = this.#strings.add(bytes, from, to);
+          break;
+        }
+        case Op.ACTION:
+          if (matches(bytes, position, ACCEPT)) action = Action.ACCEPT;
+          else if (matches(bytes, position, REJECT)) action = Action.REJECT;
+          else if (octet !== HYPHEN) {
+            this.position = position;
+            return ACTION;
+          }
+          position += action === Action.UNKNOWN ? 1 : ACCEPT.length;
+          break;
+        case Op.STATUS:
+          if (matches(bytes, position, OK)) {
+            status = Line.RECORD;
+            position += OK.length;
+          } else if (matches(bytes, position, NODATA)) {
+            status = Line.NODATA;
+            position += NODATA.length;
+          } else if (matches(bytes, position, SKIPDATA)) {
+            status = Line.SKIPDATA;
+            position += SKIPDATA.length;
+          } else {
+            this.position = position;
+            return STATUS;
+          }
+          break;
+        case Op.DIRECTION:
+          if (matches(bytes, position, INGRESS)) {
+            direction = DIRECTION_INGRESS;
+            position += INGRESS.length;
+          } else if (matches(bytes, position, EGRESS)) {
+            direction = DIRECTION_EGRESS;
+            position += EGRESS.length;
+          } else if (octet === HYPHEN) position++;
+          break;
+        default: {
+          const from = position;
+          let all = 0;
+          while (octet > SPACE) {
+            all |= octet;
+            octet = bytes[++position]!;
+          }
+          if (all > 0x7f && !isUtf8(bytes.subarray(from, position))) {
+            this.position = position;
+            return NOT_UTF8;
+          }
+        }
+      }
+      octet = bytes[position]!;
+      if (octet > SPACE) {
+        this.position = position;
+        return FAULT_OF_OP[op]!;
+      }
+      if (octet === SPACE) octet = bytes[++position]!;
+    }
+
+    while (octet === SPACE) octet = bytes[++position]!;
+    if (octet === CR) octet = bytes[++position]!;
+    this.position = position;
+    if (octet !== LF) {
+      return octet > SPACE ? FIELD_COUNT : CONTROL_OCTET;
+    }
+    if (status > Line.RECORD) {
+      this.position = position + 1;
+      return status;
+    }
+
+    // The packet's own ends, or, each by itself, the interface's.
+    const source = families[PACKET + SOURCE] === 0 ? SOURCE : PACKET + SOURCE;
+    const destination = families[PACKET + DESTINATION] === 0 ? DESTINATION : PACKET + DESTINATION;
+    const sourceFamily = families[source]!;
+    const destinationFamily = families[destination]!;
+    // Without a log-status only this tells a line of no data.
+    const hasAnEnd = this.#hasSource || this.#hasDestination;
+    if (!this.#hasStatus && hasAnEnd && sourceFamily + destinationFamily === 0) {
+      this.position = position + 1;
+      return Line.NODATA;
+    }
+    // A format may leave an end out, a line of a flow may not.
+    if ((sourceFamily === 0 && this.#hasSource) || (destinationFamily === 0 && this.#hasDestination)) {
+      return ADDRESS;
+    }
+    if (sourceFamily !== destinationFamily && sourceFamily * destinationFamily !== 0) return ADDRESS_FAMILY;
+    let start = times[0]!;
+    let end = times[1]!;
+    if ((start < 0 && this.#hasStart) || (end < 0 && this.#hasEnd)) return TIME;
+    if (start < 0) start = end;
+    if (start < 0) start = Math.floor(this.#clock() / 1000);
+    if (end < 0) end = start;
+    if (end < start) return TIME;
+
+    floats[FLOW_START_MILLISECONDS >> 1] = start * 1000;
+    floats[FLOW_END_MILLISECONDS >> 1] = end * 1000;
+    words[FLAGS] = flags;
+    words[PORTS] = ports;
+    this.#setAddresses(source, destination, sourceFamily === 6 || destinationFamily === 6);
+    this.#setInterface(bytes, direction);
+    this.position = position + 1;
+    this.action = action;
+    this.direction = direction;
+    words[VERDICT] =
+      (action === Action.ACCEPT
+        ? FORWARDED
+        : action === Action.REJECT
+          ? DROPPED_BY_ACL | (FLOW_DENIED << 8)
+          : 0) |
+      (direction << 16);
+    return Line.RECORD;
+  }
+
+  /** An end that the format leaves out is the unspecified address. */
+  #setAddresses(source: number, destination: number, isIPv6: boolean): void {
+    const words = this.#words;
+    const candidates = this.#candidates;
+    const families = this.#families;
+    const from = source * ADDRESS_WORDS;
+    const to = destination * ADDRESS_WORDS;
+    if (!isIPv6) {
+      words[ADDRESSES] = families[source] === 0 ? 0 : candidates[from]!;
+      words[ADDRESSES + 1] = families[destination] === 0 ? 0 : candidates[to]!;
+      this.record.layout = this.layout.layouts[0];
+      return;
+    }
+    for (let i = 0; i < ADDRESS_WORDS; i++) {
+      words[ADDRESSES + i] = families[source] === 0 ? 0 : candidates[from + i]!;
+      words[ADDRESSES + ADDRESS_WORDS + i] = families[destination] === 0 ? 0 : candidates[to + i]!;
+    }
+    this.record.layout = this.layout.layouts[1];
+  }
+
+  #setInterface(bytes: Uint8Array, direction: number): void {
+    const candidate = this.#interfaceFrom[0]! < this.#interfaceTo[0]! ? 0 : 1;
+    const from = this.#interfaceFrom[candidate]!;
+    const to = this.#interfaceTo[candidate]!;
+    this.hasInterface = from < to;
+    const number = from < to ? this.#interfaceMap.number(bytes, from, to) : 0;
+    this.interfaceNumber = number;
+    this.#words[INGRESS_INTERFACE] = direction === DIRECTION_EGRESS ? 0 : number;
+    this.#words[EGRESS_INTERFACE] = direction === DIRECTION_EGRESS ? number : 0;
+  }
+}
+
+/** True if the octets at `at` are those of `text`. */
+function matches(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
+  return true;
+}
+
+/** @param enterpriseWord where the record has the field under the enterprise number; undefined: nowhere */
+function planOf(
+  { role }: LogField,
+  enterpriseWord: number | undefined,
+  withStrings: boolean,
+): [op: number, slot: number, stringWord: number] {
+  const word = enterpriseWord ?? 0;
+  switch (role) {
+    case 'source':
+      return [Op.ADDRESS, SOURCE, 0];
+    case 'destination':
+      return [Op.ADDRESS, DESTINATION, 0];
+    case 'packetSource':
+      return [Op.ADDRESS, PACKET + SOURCE, 0];
+    case 'packetDestination':
+      return [Op.ADDRESS, PACKET + DESTINATION, 0];
+    case 'sourcePort':
+      return [Op.PORT, 16, 0];
+    case 'destinationPort':
+      return [Op.PORT, 0, 0];
+    case 'protocol':
+      return [Op.PROTOCOL, 0, 0];
+    case 'packets':
+      return [Op.COUNTER, PACKET_DELTA_COUNT, 0];
+    case 'octets':
+      return [Op.COUNTER, OCTET_DELTA_COUNT, 0];
+    case 'start':
+      return [Op.TIME, 0, 0];
+    case 'end':
+      return [Op.TIME, 1, 0];
+    case 'tcpFlags':
+      return [Op.TCP_FLAGS, 0, 0];
+    case 'interface':
+      return [Op.INTERFACE, 0, word];
+    case 'attachment':
+      return [Op.INTERFACE, 1, word];
+    case 'action':
+      return [Op.ACTION, 0, 0];
+    case 'status':
+      return [Op.STATUS, 0, 0];
+    case 'direction':
+      return [Op.DIRECTION, 0, 0];
+    case 'vpc':
+      return withStrings ? [Op.STRING, VRF_NAME, VRF_NAME] : [Op.SKIP, 0, 0];
+    case 'unsigned8':
+      // Checked in any case: what a line is does not depend on who takes it.
+      return [Op.UINT8, word === 0 ? SCRATCH : word, 0];
+    case 'unsigned64':
+      return [Op.COUNTER, word === 0 ? SCRATCH : word, 0];
+    default:
+      return word === 0 ? [Op.SKIP, 0, 0] : [Op.STRING, word, word];
+  }
+}

@@ -1,0 +1,89 @@
+/** An object of S3 as the converter reads it: a small one from memory, a large one as it comes. */
+import { AwsError } from '../../aws/errors.ts';
+import type { LogFormat, LogObject } from '../log-object.ts';
+import { decompressed } from './gunzip.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { s3Url } from './s3-keys.ts';
+
+export interface ObjectPlace {
+  readonly bucket: S3Bucket;
+  readonly key: string;
+  /** As it is stored; undefined: unknown. */
+  readonly octets: number | undefined;
+}
+
+/** Up to this it is fetched as a whole, ahead. AWS writes objects of up to 75 MB. */
+export const WHOLE_OCTETS = 8 * 1024 * 1024;
+const PARQUET_MAGIC = 'PAR1';
+
+/** What fetching it will hold in memory until it is exported. */
+export function heldOctets({ octets }: ObjectPlace): number {
+  return octets === undefined || octets > WHOLE_OCTETS ? 0 : octets;
+}
+
+/**
+ * Fetches a small object; of a large one it fetches nothing yet.
+ * @param ahead ends the fetching ahead
+ * @param reading ends the reading of a large object, once it is handed over
+ * @throws AwsError: `no-such-key` where it has vanished
+ */
+export async function fetchObject(
+  place: ObjectPlace,
+  format: LogFormat | undefined,
+  ahead: AbortSignal,
+  reading: AbortSignal,
+): Promise<LogObject> {
+  const { bucket, key, octets } = place;
+  const object = { name: s3Url(bucket.bucket, key), storedOctets: octets, format };
+  const isNamedParquet = /\.parquet$/i.test(key);
+  if (octets !== undefined && octets > WHOLE_OCTETS) {
+    return isNamedParquet
+      ? {
+          ...object,
+          content: {
+            kind: 'parquet',
+            file: {
+              byteLength: octets,
+              slice: (start, end = octets) => bucket.slice(key, start, end, reading),
+            },
+          },
+        }
+      : { ...object, content: text(bucket.octets(key, reading)) };
+  }
+  // Without a size only what is read by ranges must be fetched as a whole.
+  if (octets === undefined && !isNamedParquet) {
+    return { ...object, content: text(bucket.octets(key, reading)) };
+  }
+  const chunks: Uint8Array[] = [];
+  if (octets !== 0) for await (const chunk of bucket.octets(key, ahead)) chunks.push(chunk);
+  const [first] = chunks;
+  const isParquet =
+    isNamedParquet ||
+    (first !== undefined && Buffer.from(first.subarray(0, 4)).toString('latin1') === PARQUET_MAGIC);
+  if (!isParquet) return { ...object, content: text(chunks) };
+  const whole = Buffer.concat(chunks);
+  return {
+    ...object,
+    content: {
+      kind: 'parquet',
+      file: {
+        byteLength: whole.length,
+        slice: async (start, end = whole.length) => new Uint8Array(whole.subarray(start, end)).buffer,
+      },
+    },
+  };
+}
+
+function text(octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): LogObject['content'] {
+  return { kind: 'text', header: 'first-line', chunks: () => decompressed(octets) };
+}
+
+/** Whether the object was deleted after it was listed, or announced. */
+export function hasVanished(error: unknown): boolean {
+  return error instanceof AwsError && error.kind === 'no-such-key';
+}
+
+/** Whether an error is the object's own: with any other the rest of the source will not be read, either. */
+export function isOfObject(error: unknown): boolean {
+  return !(error instanceof AwsError) || error.kind === 'no-such-key' || error.kind === 'changed';
+}

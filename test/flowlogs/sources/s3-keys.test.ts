@@ -1,0 +1,92 @@
+import t from 'tap';
+import {
+  intervalOfFolder,
+  isInTree,
+  isOtherService,
+  parseS3Url,
+  timeOfName,
+} from '../../../src/flowlogs/sources/s3-keys.ts';
+import { parseInstant } from '../../../src/flowlogs/sources/time-range.ts';
+
+const CLASSIC = 'AWSLogs/123456789012/vpcflowlogs/eu-west-1/';
+const HIVE = 'AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=eu-west-1/';
+
+t.test('the time in a name', async (t) => {
+  const name = '123456789012_vpcflowlogs_us-east-1_fl-1234abcd_20180620T1620Z_fe123456.log.gz';
+  t.equal(timeOfName(`a/${name}`), Date.UTC(2018, 5, 20, 16, 20));
+  t.equal(timeOfName(name.replace('.log.gz', '.log.parquet')), Date.UTC(2018, 5, 20, 16, 20));
+  t.equal(timeOfName('a_20180620T1620Z_b/flows.log'), undefined, 'of the name, not of a folder');
+  t.equal(timeOfName('a_20181320T1620Z_b'), undefined);
+  t.equal(timeOfName('flows.log.gz'), undefined);
+});
+
+t.test('folders of dates, in both layouts', async (t) => {
+  for (const prefix of ['', 'a/b/']) {
+    for (const [tree, day, hour] of [
+      [CLASSIC, '2026/11/30/', '2026/11/30/23/'],
+      [HIVE, 'year=2026/month=11/day=30/', 'year=2026/month=11/day=30/hour=23/'],
+    ]) {
+      t.ok(isInTree(prefix + tree));
+      t.equal(intervalOfFolder(prefix + tree), undefined);
+      t.same(intervalOfFolder(prefix + tree! + day), {
+        start: Date.UTC(2026, 10, 30),
+        end: Date.UTC(2026, 11, 1),
+      });
+      t.same(intervalOfFolder(prefix + tree! + hour), {
+        start: Date.UTC(2026, 10, 30, 23),
+        end: Date.UTC(2026, 11, 1),
+      });
+      t.same(intervalOfFolder(`${prefix + tree! + day!.split('/').slice(0, 2).join('/')}/`), {
+        start: Date.UTC(2026, 10),
+        end: Date.UTC(2026, 11),
+      });
+      t.same(intervalOfFolder(`${prefix + tree! + day!.split('/')[0]}/`), {
+        start: Date.UTC(2026, 0),
+        end: Date.UTC(2027, 0),
+      });
+    }
+  }
+  t.notOk(isInTree('AWSLogs/123456789012/vpcflowlogs/'));
+  t.notOk(isInTree('AWSLogs/123456789012/CloudTrail/eu-west-1/'));
+  t.equal(intervalOfFolder(`${CLASSIC}other/`), undefined);
+});
+
+t.test('other services that share the bucket', async (t) => {
+  t.ok(isOtherService('AWSLogs/123456789012/CloudTrail/'));
+  t.ok(isOtherService('x/AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2026/a.gz'));
+  t.ok(isOtherService('AWSLogs/aws-account-id=123456789012/aws-service=route53/x'));
+  for (const key of [`${CLASSIC}x`, `${HIVE}x`, 'AWSLogs/123456789012/', 'flows/a.log', 'AWSLogs/x']) {
+    t.notOk(isOtherService(key), key);
+  }
+});
+
+t.test('URLs', async (t) => {
+  t.same(parseS3Url('s3://my.bucket-1'), { bucket: 'my.bucket-1', prefix: '' });
+  t.same(parseS3Url('s3://bucket/a b/c//'), { bucket: 'bucket', prefix: 'a b/c' });
+  for (const url of ['s3://', 's3:///x', 'http://bucket/x', 's3://a_b?/x']) {
+    t.throws(() => parseS3Url(url), { message: `${url}: not s3://BUCKET or s3://BUCKET/PREFIX` });
+  }
+});
+
+t.test('instants', async (t) => {
+  const now = Date.UTC(2026, 10, 26, 12);
+  const hour = 3_600_000;
+  t.equal(parseInstant('2h', now), now - 2 * hour);
+  t.equal(parseInstant('1.5h', now), now - 1.5 * hour);
+  t.equal(parseInstant('7d', now), now - 7 * 24 * hour);
+  t.equal(parseInstant('1w', now), now - 7 * 24 * hour);
+  t.equal(parseInstant('90s', now), now - 90_000);
+  t.equal(parseInstant('30m', now), now - 30 * 60_000);
+  t.equal(parseInstant('2026-11-26', now), Date.UTC(2026, 10, 26));
+  t.equal(
+    parseInstant('2026-11-26T08:30', now),
+    Date.UTC(2026, 10, 26, 8, 30),
+    'UTC unless it says otherwise',
+  );
+  t.equal(parseInstant('2026-11-26 08:30:15', now), Date.UTC(2026, 10, 26, 8, 30, 15));
+  t.equal(parseInstant('2026-11-26T08:30:15.5Z', now), Date.UTC(2026, 10, 26, 8, 30, 15, 500));
+  t.equal(parseInstant('2026-11-26T08:30+01:00', now), Date.UTC(2026, 10, 26, 7, 30));
+  for (const text of ['', 'yesterday', '2', '2y', '2026-13-01', '-2h', '26.11.2026']) {
+    t.throws(() => parseInstant(text, now), /is no instant: write 2026-11-26/, text);
+  }
+});
