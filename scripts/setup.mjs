@@ -21,6 +21,7 @@ const PACKAGES = [
   ['iputils-ping', ['ping'], 'start test', 'no ping among the traffic of the demo'],
   ['tcpdump', ['tcpdump'], 'start test bench', '--filter cannot be compiled'],
   ['ethtool', ['ethtool'], 'test bench', 'tests of offloads are skipped'],
+  ['nftables', ['nft'], 'test', 'tests of the router are skipped'],
   ['iperf3', ['iperf3'], 'test', 'tests of offloads are skipped'],
   [
     'libpcap-dev',

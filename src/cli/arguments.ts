@@ -115,9 +115,10 @@ function declareOptions(builder: Argv, command: Command, wantsHelp: boolean): Ar
   if (wantsHelp) {
     builder.usage(`${command.synopsis}\n\n${command.description}`);
     for (const [example, what] of command.examples) builder.example(example, what);
-    const epilogue = [command.epilogue, command.options.length > 0 ? COLLECTOR_HELP : undefined].filter(
-      Boolean,
-    );
+    const epilogue = [
+      command.epilogue,
+      helpFor(command, 'collectorUrls') === undefined ? undefined : COLLECTOR_HELP,
+    ].filter(Boolean);
     if (epilogue.length > 0) builder.epilogue(epilogue.join('\n\n'));
   }
   for (const property of PROPERTIES) {

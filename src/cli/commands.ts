@@ -84,6 +84,29 @@ a record was lost; with 2 after a mistake in options or arguments.`,
       ],
     ],
   },
+  router: {
+    brief: 'router [status]',
+    synopsis:
+      'weir router --config FILE [--dry-run]\nweir router status [--json]\nweir router release\nweir router resume\n' +
+      'weir router fetch SOURCE FILE',
+    summary: 'on AWS: forward, own routes of a VPC, take over from peers and hand back',
+    description:
+      'Makes this machine a router on AWS and keeps it one until SIGTERM: the settings of the kernel, NAT, the ' +
+      'source/destination check, and the routes that it owns. `status` shows how it stands; `release` gives its routes ' +
+      'to a peer until `resume`. `fetch` writes the configuration from ssm:NAME or user-data to FILE, if it has no ' +
+      'mistake. The options stand under `router:` in the file.',
+    options: ['router'],
+    json: 'status: write one JSON document',
+    examples: [
+      ['weir router --config /etc/weir/weir.yaml --dry-run', 'what it would do'],
+      ['weir router status', 'interfaces, checks, routers, routes and who owns them'],
+      ['weir router release', 'before maintenance'],
+      [
+        "weir router fetch 'ssm:/weir/{group}' /etc/weir/weir.yaml",
+        "the parameter of this instance's tag weir:group",
+      ],
+    ],
+  },
   listen: {
     brief: 'listen [ADDRESS:]PORT',
     synopsis: 'weir listen [ADDRESS:]PORT [--json]',

@@ -3,7 +3,7 @@
 import { NoTcpdump } from '../capture/filter.ts';
 import type { CollectorConfig } from '../config/collector-url.ts';
 import { type EffectiveConfig, loadConfig } from '../config/load.ts';
-import { OPTIONS, optionOf, PROPERTIES, type Property } from '../config/schema.ts';
+import { fullName, optionOf, PROPERTIES, type Property } from '../config/schema.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE, UserError } from './errors.ts';
 import { keepRightsFromChildren } from './rights-report.ts';
@@ -39,9 +39,9 @@ function configTable(config: EffectiveConfig): string {
     const texts = valueTexts(config, property);
     const from = config.origins[property];
     // A list takes a row an entry: a row that held it all would be wider than the screen.
-    if (texts.length === 0) rows.push([OPTIONS[property].name, '-', from]);
+    if (texts.length === 0) rows.push([fullName(property), '-', from]);
     texts.forEach((text, index) => {
-      rows.push(index === 0 ? [OPTIONS[property].name, text, from] : ['', text, '']);
+      rows.push(index === 0 ? [fullName(property), text, from] : ['', text, '']);
     });
   }
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
@@ -54,7 +54,7 @@ function configTable(config: EffectiveConfig): string {
 function configJson(config: EffectiveConfig): string {
   const options = Object.fromEntries(
     PROPERTIES.map((property) => [
-      OPTIONS[property].name,
+      fullName(property),
       { value: jsonValue(config, property), from: config.origins[property] },
     ]),
   );
@@ -90,11 +90,18 @@ function collectorJson(collector: CollectorConfig) {
 }
 
 function jsonValue(config: EffectiveConfig, property: Property): unknown {
-  const value = config[property];
-  // An endpoint and a time are told the way they are given; the other values are plain.
-  if (property === 'metrics') return OPTIONS.metrics.type.format(config.metrics);
-  if (property === 'since' || property === 'until') return config[property]?.text ?? null;
-  return value ?? null;
+  const { type } = optionOf(property);
+  // Endpoints, routes and peers are told the way they are given; the other values are plain.
+  const told = (value: unknown) => (value instanceof Object ? type.format(value) : value);
+  const value: unknown = config[property];
+  if (Array.isArray(value)) return value.map(told);
+  return value === undefined ? (offText(property) ?? null) : told(value);
+}
+
+/** `off`, where that is how an option without a value is given. */
+function offText(property: Property): string | undefined {
+  const { type, default: preset } = optionOf(property);
+  return preset === undefined ? undefined : type.format(undefined);
 }
 
 /** A value as the texts that a flag would take. */

@@ -27,6 +27,8 @@ export interface CommandContext {
    * a SIGHUP that comes before there is something to call is kept until there is.
    */
   readonly onReload?: ((reload: (() => void) | 'later') => void) | undefined;
+  /** What of the environment a command looks at: where AWS is, in tests for instance. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Of the package. */
   readonly version: string;
   /** Path of the program itself, for a child that is the same program. */

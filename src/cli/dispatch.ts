@@ -1,6 +1,7 @@
 /** From parsed arguments to the command. Each command is loaded when it is asked for, so that the others cost nothing. */
 import { type EffectiveConfig, type Flags, type Loaded, loadConfig } from '../config/load.ts';
 import { OPTIONS } from '../config/schema.ts';
+import { didYouMean } from '../config/suggest.ts';
 import type { ParsedArguments } from './arguments.ts';
 import { COMMANDS } from './commands.ts';
 import type { CommandContext } from './context.ts';
@@ -79,6 +80,39 @@ export async function dispatch(parsed: ParsedArguments, context: CommandContext)
       const shown = new Map([...flags].filter(([property]) => property !== 'json'));
       const config = configure(loadConfig(shown), mistakes, command);
       return (await import('./config.ts')).showConfig(context, config, isJson);
+    }
+    case 'router': {
+      const router = await import('./router.ts');
+      const [, ...more] = positionals;
+      switch (first) {
+        case undefined: {
+          const { config, mistakes: found } = router.loadRouter(flags, context.log);
+          const all = [...mistakes, ...found];
+          if (config === undefined || all.length > 0) throw usage(all, hintFor(command));
+          return router.runRouter(context, config);
+        }
+        case 'status':
+        case 'release':
+        case 'resume': {
+          mistakes.push(...unexpected(more));
+          if (mistakes.length > 0) throw usage(mistakes, hintFor(command));
+          return (await import('./router-control.ts')).controlRouter(context, flags, first, isJson);
+        }
+        case 'fetch': {
+          const [source, file, ...rest] = more;
+          if (source === undefined || file === undefined)
+            mistakes.push('SOURCE or FILE is missing: weir router fetch ssm:NAME|user-data FILE');
+          mistakes.push(...unexpected(rest));
+          if (source === undefined || file === undefined || mistakes.length > 0)
+            throw usage(mistakes, hintFor(command));
+          return (await import('./router-fetch.ts')).fetchConfig(context, source, file);
+        }
+        default:
+          mistakes.push(
+            `unexpected argument "${first}"${didYouMean(first, ['status', 'release', 'resume', 'fetch']) || ': weir router takes status, release, resume or fetch'}`,
+          );
+          throw usage(mistakes, hintFor(command));
+      }
     }
     case 'listen': {
       if (first === undefined) mistakes.push('PORT is missing: weir listen [ADDRESS:]PORT');

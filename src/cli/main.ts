@@ -55,6 +55,7 @@ const context: CommandContext = {
     reload = act;
     if (isReloadWanted) reloadNow();
   },
+  env,
   version: version(),
   program: fileURLToPath(import.meta.url),
 };

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type CollectorConfig, parseCollectorUrl } from './collector-url.ts';
+import { routerMistakes } from './router-rules.ts';
 import {
   type ConfiguredCommand,
   defaultText,
@@ -10,6 +11,7 @@ import {
   optionOf,
   PROPERTIES,
   type Property,
+  type Section,
   type Settings,
 } from './schema.ts';
 import { BadValue } from './value-types.ts';
@@ -55,12 +57,14 @@ export interface Circumstances {
   readonly running?: number;
   /** Whose defaults are meant, where they differ. */
   readonly command?: ConfiguredCommand;
+  /** Of the file only this section: mistakes elsewhere are not looked for. */
+  readonly only?: Section;
 }
 
 /** The configuration of flags, file and defaults, or every mistake in them. */
 export function loadConfig(
   flags: Flags,
-  { readFile = readFileSync, cores = availableParallelism(), running = 1, command }: Circumstances = {},
+  { readFile = readFileSync, cores = availableParallelism(), running = 1, command, only }: Circumstances = {},
 ): Loaded {
   const mistakes: string[] = [];
   const values = new Map<Property, Value>(
@@ -73,7 +77,7 @@ export function loadConfig(
 
   const path = flags.get('config')?.at(-1);
   if (path !== undefined) {
-    const file = loadYaml(path, readFile);
+    const file = loadYaml(path, readFile, only);
     mistakes.push(...file.mistakes);
     file.given.forEach(take);
   }
@@ -101,6 +105,7 @@ export function loadConfig(
   }
   const config = { ...(settings as Settings), collectors, workerCount, origins: origins as Origins };
   const where = values.get('workers')!.origin.replace(/^flag /, '');
+  mistakes.push(...routerMistakes(config, (property) => values.get(property)?.texts[0]?.where));
   const option = where.startsWith('--') ? where : where === 'default' ? 'workers' : `${where}: workers`;
   mistakes.push(
     ...workerMistakes(config, option),
@@ -116,7 +121,7 @@ function defaultOf(property: Property, command: ConfiguredCommand | undefined): 
   return { value: option.list === true ? [] : value, origin: 'default', texts: [] };
 }
 
-function loadYaml(path: string, readFile: (path: string) => Uint8Array) {
+function loadYaml(path: string, readFile: (path: string) => Uint8Array, only: Section | undefined) {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFile(path));
@@ -126,7 +131,7 @@ function loadYaml(path: string, readFile: (path: string) => Uint8Array) {
       mistakes: [`configuration file ${JSON.stringify(path)}: ${whyUnreadable(error)}`],
     };
   }
-  return readYamlOptions(path, text);
+  return readYamlOptions(path, text, only);
 }
 
 function whyUnreadable(error: unknown): string {

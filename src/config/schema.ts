@@ -2,6 +2,7 @@
  * Every option of `weir run`, `weir read` and `weir convert`, declared once: the flags, the YAML names, the defaults, the help and
  * the TypeScript type of the configuration all come from here.
  */
+import { ROUTER_OPTIONS } from './router-options.ts';
 import {
   boolean,
   choice,
@@ -19,11 +20,16 @@ import {
 } from './value-types.ts';
 
 /** The commands that take options from the schema. */
-export type ConfiguredCommand = 'run' | 'read' | 'convert';
+export type ConfiguredCommand = 'run' | 'read' | 'convert' | 'router';
+
+/** A mapping of the YAML file with options of its own. */
+export type Section = 'router';
 
 export interface Option<T> {
   /** In YAML; with `--` before it, the flag. */
   readonly name: string;
+  /** In YAML it stands in the mapping of that name. */
+  readonly section?: Section;
   /** The flag's one letter. */
   readonly alias?: string;
   readonly type: ValueType<T>;
@@ -39,7 +45,7 @@ export interface Option<T> {
   readonly switch?: true;
   /** A flag only: it means nothing within a file. */
   readonly flagOnly?: true;
-  readonly group: 'Capture' | 'Flows' | 'Flow logs' | 'AWS' | 'Export' | 'General';
+  readonly group: 'Capture' | 'Flows' | 'Flow logs' | 'AWS' | 'Export' | 'General' | 'Router';
   readonly commands: readonly ConfiguredCommand[];
   /** One line for `--help`, with the unit. */
   readonly help: string;
@@ -49,6 +55,7 @@ const RUN = ['run'] as const;
 const BOTH = ['run', 'read'] as const;
 const CONVERT = ['convert'] as const;
 const ALL = ['run', 'read', 'convert'] as const;
+const EVERY = ['run', 'read', 'convert', 'router'] as const;
 const anySeconds = seconds(0.01, 604_800);
 
 export const OPTIONS = {
@@ -345,9 +352,10 @@ export const OPTIONS = {
     type: string,
     flagOnly: true,
     group: 'General',
-    commands: ALL,
+    commands: EVERY,
     help: 'YAML file with these options by the same names; flags go before it',
   },
+  ...ROUTER_OPTIONS,
 } as const satisfies Record<string, Option<unknown>>;
 
 /** The program's name of an option: a property of {@link Settings}. */
@@ -363,6 +371,9 @@ type ValueOf<O> = O extends { type: ValueType<infer T> }
 
 /** The options' values. */
 export type Settings = { readonly [P in Property]: ValueOf<(typeof OPTIONS)[P]> };
+
+/** The sections of the YAML file. */
+export const SECTIONS: readonly Section[] = ['router'];
 
 /** Where a value came from: `default`, `flag --mtu` or `weir.yaml:12`. */
 export type Origins = { readonly [P in Property]: string };
@@ -383,7 +394,18 @@ export function defaultText(
   return (command && option.defaultOf?.[command]) ?? option.default;
 }
 
-/** The property whose YAML name or flag that is. */
-export function propertyNamed(name: string): Property | undefined {
-  return PROPERTIES.find((property) => OPTIONS[property].name === name);
+/** The property whose name that is: in YAML, within that section or outside of any. */
+export function propertyNamed(name: string, section?: Section): Property | undefined {
+  return propertiesOf(section).find((property) => OPTIONS[property].name === name);
+}
+
+/** The options of a section, or those outside of any. */
+export function propertiesOf(section: Section | undefined): readonly Property[] {
+  return PROPERTIES.filter((property) => optionOf(property).section === section);
+}
+
+/** The whole name, as in `router.nat`. */
+export function fullName(property: Property): string {
+  const { name, section } = optionOf(property);
+  return section === undefined ? name : `${section}.${name}`;
 }

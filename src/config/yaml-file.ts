@@ -1,7 +1,16 @@
 /** A YAML file of options: which it gives, as texts with their lines, and what is wrong with it. */
 import { createRequire } from 'node:module';
 import type { Document, Node, Pair } from 'yaml';
-import { OPTIONS, optionOf, PROPERTIES, type Property, propertyNamed } from './schema.ts';
+import {
+  fullName,
+  OPTIONS,
+  optionOf,
+  type Property,
+  propertiesOf,
+  propertyNamed,
+  SECTIONS,
+  type Section,
+} from './schema.ts';
 import { didYouMean } from './suggest.ts';
 
 /** One text, and where it stands, for the message of a mistake: `--mtu` or `weir.yaml:12: mtu`. */
@@ -27,8 +36,11 @@ export interface YamlOptions {
 /** The library, loaded when the first file is read: most starts have none, and it takes 30 ms. */
 const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml');
 
-/** Reads the text of a YAML file. `path` only names it in messages. Values are not judged here, only their shape. */
-export function readYamlOptions(path: string, text: string): YamlOptions {
+/**
+ * Reads the text of a YAML file. `path` only names it in messages. Values are not judged here, only their shape.
+ * @param only this section; what else is in the file is not looked at
+ */
+export function readYamlOptions(path: string, text: string, only?: Section): YamlOptions {
   const lines = new (yaml().LineCounter)();
   // Weir tells duplicate keys itself, with both lines.
   const document = yaml().parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
@@ -52,7 +64,7 @@ export function readYamlOptions(path: string, text: string): YamlOptions {
       mistakes: [`${lineAt(startOf(root))}: expected lines like "mtu: 1400", not ${what}`],
     };
   }
-  return new MappingReader(document, lineAt).read(root.items);
+  return new MappingReader(document, lineAt).read(root.items, only);
 }
 
 class MappingReader {
@@ -62,29 +74,55 @@ class MappingReader {
   private readonly mistakes: string[] = [];
   /** Where each option was given first. */
   private readonly seen = new Map<Property, string>();
+  private readonly sections = new Map<Section, string>();
 
   constructor(document: Document.Parsed, lineAt: (offset: number) => string) {
     this.document = document;
     this.lineAt = lineAt;
   }
 
-  read(pairs: readonly Pair<Node, Node | null>[]): YamlOptions {
-    for (const pair of pairs) this.pair(pair);
+  read(pairs: readonly Pair<Node, Node | null>[], only: Section | undefined): YamlOptions {
+    for (const pair of pairs) {
+      const name = this.nameOf(pair.key);
+      const section = SECTIONS.find((one) => one === name);
+      if (section !== undefined) this.section(section, pair);
+      else if (only === undefined) this.pair(pair, undefined);
+    }
     return { given: this.given, mistakes: this.mistakes };
   }
 
-  private pair({ key, value }: Pair<Node, Node | null>): void {
+  private section(section: Section, { key, value: unresolved }: Pair<Node, Node | null>): void {
     const line = this.lineAt(startOf(key));
-    const name = yaml().isScalar(key) ? (key.source ?? String(key.value)) : undefined;
-    const property = name === undefined ? undefined : propertyNamed(name);
+    const first = this.sections.get(section);
+    if (first !== undefined) this.mistakes.push(`${line}: ${section} is given twice, first at ${first}`);
+    this.sections.set(section, line);
+    const value = this.resolved(unresolved);
+    if (value === null || value === undefined || (yaml().isScalar(value) && value.value === null)) return;
+    if (yaml().isMap<Node, Node | null>(value)) {
+      for (const pair of value.items) this.pair(pair, section);
+      return;
+    }
+    const what = yaml().isSeq(value) ? 'a list' : 'a single value';
+    this.mistakes.push(`${line}: ${section}: expected options of its own, each on a line, not ${what}`);
+  }
+
+  private nameOf(key: Node): string | undefined {
+    return yaml().isScalar(key) ? (key.source ?? String(key.value)) : undefined;
+  }
+
+  private pair({ key, value }: Pair<Node, Node | null>, section: Section | undefined): void {
+    const line = this.lineAt(startOf(key));
+    const name = this.nameOf(key);
+    const property = name === undefined ? undefined : propertyNamed(name, section);
     if (property === undefined) {
-      const names = PROPERTIES.filter((candidate) => optionOf(candidate).flagOnly !== true).map(
-        (candidate) => OPTIONS[candidate].name,
-      );
+      const names = propertiesOf(section)
+        .filter((candidate) => optionOf(candidate).flagOnly !== true)
+        .map((candidate) => OPTIONS[candidate].name as string);
+      const where = section === undefined ? '' : ` in ${section}`;
       this.mistakes.push(
         name === undefined
           ? `${line}: the name of an option must be a word`
-          : `${line}: unknown option "${name}"${didYouMean(name, names)}`,
+          : `${line}: unknown option "${name}"${where}${didYouMean(name, section === undefined ? [...names, ...SECTIONS] : names)}`,
       );
       return;
     }
@@ -104,7 +142,8 @@ class MappingReader {
 
   /** The texts of an option's value; undefined, and a mistake told, where it has not the shape of one. */
   private texts(property: Property, key: Node, valueNode: Node | null): GivenText[] | undefined {
-    const { name, list } = optionOf(property);
+    const { list } = optionOf(property);
+    const name = fullName(property);
     const value = this.resolved(valueNode);
     const whereOf = (node: Node | null | undefined) => `${this.lineAt(startOf(node ?? key))}: ${name}`;
 

@@ -41,11 +41,12 @@ export function buildConvertRegistry(sources: ConvertMetricSources): Registry {
 
 function registryOf(definitions: readonly Definition[]): Registry {
   const registry = new Registry();
-  for (const definition of definitions) add(registry, definition);
+  for (const definition of definitions) addDefinition(registry, definition);
   return registry;
 }
 
-function add(registry: Registry, { kind, name, help, labels = [], read }: Definition): void {
+/** Adds one metric, whose values are read at each scrape. */
+export function addDefinition(registry: Registry, { kind, name, help, labels = [], read }: Definition): void {
   const common = { name, help, labelNames: [...labels], registers: [registry] };
   // prom-client's counters can only be increased: from zero, at each scrape, by what the stage has counted.
   if (kind === 'counter') {

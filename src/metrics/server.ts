@@ -21,6 +21,8 @@ export interface MetricsServerOptions {
   readonly captures?: readonly Pick<CaptureMetrics, 'interface' | 'capturing'>[] | undefined;
   readonly collectors: readonly Pick<CollectorMetrics, 'url' | 'state'>[];
   readonly workers?: { readonly running: number; readonly each: readonly unknown[] } | undefined;
+  /** What /readyz says of another program than `weir run`. */
+  readonly readiness?: (() => { readonly ready: boolean }) | undefined;
   /** A request, and an answer that is not read, end after this time. */
   readonly timeoutMilliseconds?: number | undefined;
 }
@@ -118,6 +120,8 @@ export class MetricsServer {
   }
 
   #readiness(): Answer {
+    const own = this.#options.readiness?.();
+    if (own !== undefined) return readyAnswer(own.ready, own);
     const captures = this.#options.captures?.map((one) => ({
       interface: one.interface,
       capturing: one.capturing,
@@ -128,12 +132,12 @@ export class MetricsServer {
     const threads = workers && { workers: { running: workers.running, of: workers.each.length } };
     const ready =
       captures === undefined || (captures.length > 0 && captures.every(({ capturing }) => capturing));
-    return {
-      status: ready ? 200 : 503,
-      type: 'application/json',
-      body: `${JSON.stringify({ ready, captures, collectors, ...threads })}\n`,
-    };
+    return readyAnswer(ready, { ready, captures, collectors, ...threads });
   }
+}
+
+function readyAnswer(ready: boolean, value: unknown): Answer {
+  return { status: ready ? 200 : 503, type: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
 function end(response: ServerResponse, { status, type, body }: Answer): void {

@@ -43,6 +43,8 @@ const CAPABILITIES = [
 ].map((name) => `CAP_${name}`);
 
 export const CAP_NET_RAW = 'CAP_NET_RAW';
+/** What `weir router` needs: for the kernel's settings of the network, and for nft, which it starts. */
+export const CAP_NET_ADMIN = 'CAP_NET_ADMIN';
 
 /** How root starts Weir as another user with this one capability, and no way to more. */
 export const START_UNPRIVILEGED =
@@ -114,8 +116,8 @@ interface RightsAddon {
 }
 
 export interface Inheritance {
-  /** What children may get; `none`, or CAP_NET_RAW, as far as this process has it. */
-  readonly capabilities: 'none' | typeof CAP_NET_RAW;
+  /** What children may get: `none`, or one capability, as far as this process has it. */
+  readonly capabilities: 'none' | typeof CAP_NET_RAW | typeof CAP_NET_ADMIN;
   /**
    * Also takes all others out of the bounding set, which is what keeps a child of root from getting them: not to be
    * undone.
@@ -140,7 +142,7 @@ export function letChildrenInherit(
   }
   let isBounded: boolean;
   try {
-    isBounded = addon.inherit(capabilities === 'none' ? 0 : 1 << CAPABILITIES.indexOf(CAP_NET_RAW), bound);
+    isBounded = addon.inherit(capabilities === 'none' ? 0 : 1 << CAPABILITIES.indexOf(capabilities), bound);
   } catch {
     return 'refused'; // a sandbox without capset(2) or prctl(2)
   }

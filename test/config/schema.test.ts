@@ -1,5 +1,5 @@
 import t from 'tap';
-import { OPTIONS, optionOf, PROPERTIES, propertyNamed } from '../../src/config/schema.ts';
+import { fullName, OPTIONS, optionOf, PROPERTIES, propertyNamed } from '../../src/config/schema.ts';
 import { nearest } from '../../src/config/suggest.ts';
 
 t.test('every option is declared soundly', async (t) => {
@@ -7,9 +7,9 @@ t.test('every option is declared soundly', async (t) => {
   for (const property of PROPERTIES) {
     const option = optionOf(property);
     t.match(option.name, /^[a-z]+(-[a-z]+)*$/);
-    t.equal(propertyNamed(option.name), property);
-    t.notOk(names.has(option.name), `${option.name} is unique`);
-    names.add(option.name);
+    t.equal(propertyNamed(option.name, option.section), property);
+    t.notOk(names.has(fullName(property)), `${fullName(property)} is unique`);
+    names.add(fullName(property));
     if (option.alias !== undefined) {
       t.notOk(names.has(option.alias), `${option.alias} is unique`);
       names.add(option.alias);

@@ -1,0 +1,3 @@
+import { runInNamespace } from './inside.ts';
+
+runInNamespace('./trouble-inside.js');
