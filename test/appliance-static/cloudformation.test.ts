@@ -1,5 +1,6 @@
 /** The template of the routers: cfn-lint's rules; what it makes, by parameters; and a configuration that the program takes. */
 import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -294,4 +295,16 @@ t.test('the role has the policies of appliance/iam, and no others', async (t) =>
     ['network-interface', [tag]],
   ]);
   t.match(propertiesOf(one, 'InterfaceA')['Tags'], [{ Key: 'Name' }, tag]);
+});
+
+t.test('every parameter stands in the walk-through', async (t) => {
+  const page = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8');
+  const [, section] = /\n## Launch on AWS in ten minutes\n([\s\S]*?)\n## /.exec(page)!;
+  for (const [name, { Default }] of Object.entries(template.Parameters)) {
+    t.match(section, new RegExp(`\\b${name}\\b`), name);
+    // What has no default is in the command.
+    if (Default === undefined) t.match(section, new RegExp(`\\b${name}=`), name);
+  }
+  const command = /cloudformation deploy ([\s\S]*?)```/.exec(section!)![1]!;
+  for (const [, name] of command.matchAll(/\b(\w+)=/g)) t.ok(name! in template.Parameters, name);
 });
