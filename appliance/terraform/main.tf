@@ -181,6 +181,8 @@ resource "aws_launch_template" "router" {
     http_tokens                 = "required"
     http_put_response_hop_limit = 1
     instance_metadata_tags      = "enabled"
+    # A subnet of IPv6 alone reaches it at no other address.
+    http_protocol_ipv6 = "enabled"
   }
 
   # The first interface, with which a router starts and attaches the one that stays.

@@ -224,7 +224,12 @@ t.test(
 t.test('version 2 of the metadata service alone, one hop; no way in but these', async (t) => {
   const { LaunchTemplateData } = propertiesOf(three, 'LaunchTemplate');
   t.match(LaunchTemplateData, {
-    MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1, InstanceMetadataTags: 'enabled' },
+    MetadataOptions: {
+      HttpTokens: 'required',
+      HttpPutResponseHopLimit: 1,
+      HttpProtocolIpv6: 'enabled',
+      InstanceMetadataTags: 'enabled',
+    },
   });
   t.notOk('KeyName' in LaunchTemplateData, 'no key: Session Manager');
   const ingress = (rendered: Rendered) =>
@@ -306,5 +311,5 @@ t.test('every parameter stands in the walk-through', async (t) => {
     if (Default === undefined) t.match(section, new RegExp(`\\b${name}=`), name);
   }
   const command = /cloudformation deploy ([\s\S]*?)```/.exec(section!)![1]!;
-  for (const [, name] of command.matchAll(/\b(\w+)=/g)) t.ok(name! in template.Parameters, name);
+  for (const [, name] of command.matchAll(/\b(\w+)=/g)) t.ok(name! in template.Parameters, name!);
 });

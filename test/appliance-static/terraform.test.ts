@@ -148,3 +148,15 @@ t.test('the same safety: metadata, groups of one, no key, nothing replaced all a
   );
   t.same(ingress, ['0-0', '9470-9470', '9469-9471']);
 });
+
+t.test('the example of the walk-through gives what has no default, by its name', async (t) => {
+  const page = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8');
+  const [, example] = /module "edge" \{\n([\s\S]*?)\n {3}\}/.exec(page)!;
+  const given = new Set([...example!.matchAll(/^ +(\w+) +=/gm)].map(([, name]) => name!));
+  given.delete('source');
+  for (const [, name, body] of code.matchAll(/^variable "(\w+)" \{([\s\S]*?)\n\}/gm)) {
+    if (!/^ {2}default +=/m.test(body!)) t.ok(given.has(name!), name!);
+    given.delete(name!);
+  }
+  t.same([...given], []);
+});
