@@ -16,7 +16,7 @@ locals {
     var.kms_key_arn == null ? [] : ["configuration-key"],
   )
 
-  arn_of_route_tables = "arn:${data.aws_partition.current.partition}:ec2:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:route-table/"
+  arn_of_route_tables = "arn:${data.aws_partition.current.partition}:ec2:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:route-table/"
 }
 
 # ---- Who may reach the routers
@@ -97,7 +97,7 @@ resource "aws_iam_role_policy" "router" {
 
   policy = templatefile("${path.module}/../iam/${each.key}.json", {
     partition = data.aws_partition.current.partition
-    region    = data.aws_region.current.name
+    region    = data.aws_region.current.id
     account   = data.aws_caller_identity.current.account_id
     name      = var.name
     key_arn   = var.kms_key_arn == null ? "" : var.kms_key_arn
