@@ -122,9 +122,9 @@ t.test('weir.yaml has no mistake, and says what the parameters say', async (t) =
     const { Name, Value } = propertiesOf(rendered, `Configuration${zone}`) as { Name: string; Value: string };
     t.equal(Name, `/weir/edge/${zone.toLowerCase()}`);
     t.ok(Value.length < 4096, 'a parameter of the standard tier');
-    const { config, mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () =>
-      new TextEncoder().encode(Value),
-    );
+    const { config, mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), {
+      readFile: () => new TextEncoder().encode(Value),
+    });
     t.same(mistakes, []);
     return config!;
   };

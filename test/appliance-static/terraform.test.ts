@@ -131,7 +131,9 @@ t.test('user data and weir.yaml are those of CloudFormation', { skip, timeout: 1
   const folder = t.testdir({ 'main.tf': `locals {\n  value = ${filled}\n}\n` });
   const yaml = evaluate(folder, 'local.value') as string;
   t.same(parse(yaml), parse(expected.ConfigurationA.Properties.Value));
-  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), () => new TextEncoder().encode(yaml));
+  const { mistakes } = loadConfig(new Map([['config', ['weir.yaml']]]), {
+    readFile: () => new TextEncoder().encode(yaml),
+  });
   t.same(mistakes, []);
 });
 
