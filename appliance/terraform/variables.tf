@@ -92,7 +92,7 @@ variable "session_manager" {
 }
 
 variable "kms_key_arn" {
-  description = "Key of your own for the configuration, which is then a SecureString; null: a plain parameter"
+  description = "Key of your own for the configuration, which is then a SecureString; null: a plain parameter. Its ARN has to be known before the apply"
   type        = string
   default     = null
 }
