@@ -55,7 +55,7 @@ function inlined(module, modules) {
   const text = module.text
     .replace(SCALAR, rename)
     .replace(OBJECT, rename)
-    .replace(IMPORT, (all, names, from) => {
+    .replace(IMPORT, (_all, names, from) => {
       const kept = clauseOf(names).filter(({ local }) => typeof known.imported.get(local) !== 'number');
       if (kept.length === 0) return '';
       const clause = kept.map(({ text, name, local }) => {
