@@ -105,9 +105,7 @@ export async function convert(
     for (const line of summary.lines(stdout.columns ?? 80, color)) stdout.write(`${line}\n`);
   }
   const lost = reportConversion({ counts, source: numbers, collectors: collectorNumbers }, log);
-  // What vanished before it could be read is counted, and nobody's failure.
-  const failed = counts.failedObjects > numbers.vanished;
-  return failures > 0 || failed || lost > 0 ? EXIT_FAILED : EXIT_OK;
+  return failures > 0 || counts.failedObjects > 0 || lost > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 /** A progress bar on a terminal; loaded only there, because that takes 30 ms. */

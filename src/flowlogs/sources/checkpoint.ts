@@ -146,6 +146,13 @@ export class Checkpoint {
   }
 }
 
+/** What ends a source whose object did not leave as a whole. */
+export function notInCheckpoint(object: string, checkpoint: string): SourceError {
+  return new SourceError(
+    `${object}: it is not in the checkpoint ${checkpoint}, since not all of it was sent; the next start exports it again`,
+  );
+}
+
 /** Replaces a file as a whole, or not at all: written beside it, forced to disk, renamed. */
 async function writeDurably(path: string, text: string): Promise<void> {
   const beside = `${path}.new`;

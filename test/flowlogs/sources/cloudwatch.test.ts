@@ -157,7 +157,7 @@ t.test('what cannot be exported is not marked', async (t) => {
   const stop = new AbortController();
   let times = 0;
   for await (const object of source.objects(stop.signal)) {
-    if (++times === 1) await source.failed(object);
+    if (++times === 1) await source.failed(object, new Error('of the object'));
     else {
       await source.exported(object);
       stop.abort();
