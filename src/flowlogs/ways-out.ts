@@ -15,6 +15,8 @@ const MOST_NAMES = 1024;
 const NAME_OCTETS = 32;
 /** A transport with more Messages queued than this is waited for. */
 const CONGESTED_MESSAGES = 1024;
+/** Names are told no more often than this. */
+const NAMES_MILLISECONDS = 1000;
 /** Another attempt would not mend it. */
 const NO_LOSS: readonly NotSentReason[] = ['before_start', 'not_representable'];
 /** What is kept of the time to stop for the last statistics. */
@@ -32,6 +34,9 @@ export class WaysOut {
   readonly #counts: ConvertCounts;
   readonly #formats = new Map<FlowLayout, FlowLogLayout>();
   #isOut = false;
+  /** The interface that was the latest when names were told, and when that was, monotonic milliseconds. */
+  #latestNamed = 0;
+  #namedMilliseconds = 0;
 
   constructor(options: ConverterOptions, counts: ConvertCounts) {
     this.#options = options;
@@ -63,11 +68,25 @@ export class WaysOut {
   start(): void {
     if (this.#isOut) return;
     this.#isOut = true;
+    this.#latestNamed = this.#options.interfaceMap.interfaces(1)[0]?.index ?? 0;
     for (const { outlet, exporter } of this.exports) outlet.transport.start(exporter);
   }
 
   tick(monotonicMilliseconds: number): void {
     for (const { exporter } of this.exports) exporter.tick(monotonicMilliseconds);
+    if (this.#isOut) this.#nameInterfaces(monotonicMilliseconds);
+  }
+
+  /** Where options data is not repeated, the names of interfaces that turned up since it was sent are told once more. */
+  #nameInterfaces(now: number): void {
+    if (now - this.#namedMilliseconds < NAMES_MILLISECONDS) return;
+    this.#namedMilliseconds = now;
+    const latest = this.#options.interfaceMap.interfaces(1)[0]?.index ?? 0;
+    if (latest === this.#latestNamed) return;
+    this.#latestNamed = latest;
+    for (const { outlet, exporter } of this.exports) {
+      if (outlet.templateRefreshMilliseconds === 0) exporter.sendStatistics();
+    }
   }
 
   flush(): void {

@@ -307,6 +307,30 @@ t.test('an object of which records are lost is not exported', async (t) => {
   await made.stop(1000);
 });
 
+t.test('interfaces that turn up later are named where templates are sent once, too', async (t) => {
+  const transport = new MemoryTransport();
+  const source = new MemorySource(
+    { text: HEADER + line('192.0.2.1', 'ACCEPT', '1', '40', 'eni-a') },
+    { text: HEADER + line('192.0.2.2', 'ACCEPT', '1', '40', 'eni-b') },
+  );
+  let now = 0;
+  const clocks = { unix: Date.now, monotonic: () => now };
+  const { made } = converter([source], [outlet('ipfix', transport, { templateRefreshMilliseconds: 0 })], {
+    clocks,
+  });
+  const names = () => transport.options.flatMap(({ interfaceName }) => interfaceName ?? []);
+  await made.start();
+  await made.finished;
+  t.same(names(), ['eni-a']);
+  now = 1000;
+  while (!names().includes('eni-b')) await new Promise((resolve) => setTimeout(resolve, 5));
+  const told = transport.datagrams.length;
+  now = 5000;
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(transport.datagrams.length, told, 'and then no more');
+  await made.stop(1000);
+});
+
 t.test('an object that has vanished is no failure, and makes none of another', async (t) => {
   const source = new MemorySource(
     { text: '', fails: new Error('vanished') },

@@ -74,7 +74,8 @@ export class Checkpoint {
   /**
    * Notes that an object has been exported; when this resolves the file says so, whatever happens to the machine.
    * @param time of the object, Unix milliseconds
-   * @param pending of the oldest that is known and not exported: the window stays open for it; Infinity: there is none
+   * @param pending of the oldest that is known and not exported: the window stays open for it; Infinity: there is none;
+   *   no later than now, where a time may be one to come
    */
   async add(key: string, time: number, pending: number): Promise<void> {
     await this.addAll([[key, time]], pending);

@@ -99,11 +99,10 @@ export class CloudWatchSource implements LogSource {
     const events = this.#events.get(object);
     if (events === undefined) throw new Error(`${object.name} did not come from here`); // a fault of the program
     this.#events.delete(object);
-    // An event that claims to be later than now must not move the look-back beyond what is still to come.
-    const now = this.#options.unix();
     await this.#checkpoint.addAll(
-      events.map(({ eventId, timestamp }) => [digest(eventId), Math.min(timestamp, now)] as const),
-      Number.POSITIVE_INFINITY,
+      events.map(({ eventId, timestamp }) => [digest(eventId), timestamp] as const),
+      // An event that claims to be later than now must not move the look-back beyond what is still to come.
+      this.#options.unix(),
     );
   }
 

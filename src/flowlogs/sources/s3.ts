@@ -133,7 +133,8 @@ export class S3Source implements LogSource {
 
   async #done({ key, time }: TimedObject): Promise<void> {
     this.#taken.delete(key);
-    await this.#checkpoint.add(key, time, Math.min(...this.#taken.values()));
+    // An object whose name claims a time to come must not move the look-back beyond what is still to come.
+    await this.#checkpoint.add(key, time, Math.min(this.#options.clock(), ...this.#taken.values()));
   }
 
   async *#list(signal: AbortSignal): AsyncGenerator<TimedObject> {

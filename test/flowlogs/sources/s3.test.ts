@@ -503,3 +503,14 @@ t.test('an object whose records were not sent is not in the checkpoint, and ends
   t.equal(taken.length, 1);
   t.same(names(await readAll(source('s3://logs', { checkpoint }))), keys, 'the next start has both');
 });
+
+t.test('an object whose name claims a time to come does not hide what comes until then', async (t) => {
+  const now = Date.parse('2026-01-01T00:10Z');
+  const first = [keyOf('2026-01-01T00:00'), keyOf('2099-01-01T00:00')];
+  for (const key of first) await bench.put('logs', key, logOf(1));
+  const options = { checkpoint: join(t.testdir({}), 'checkpoint'), clock: () => now };
+  t.same(names(await readAll(source('s3://logs', options))), first);
+  const second = keyOf('2026-01-01T00:05');
+  await bench.put('logs', second, logOf(2));
+  t.same(names(await readAll(source('s3://logs', options))), [second]);
+});
