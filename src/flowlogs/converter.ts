@@ -139,7 +139,10 @@ export class Converter {
         if (this.#isStopping) return;
         await this.#options.interfaceMap.save();
         const lostOfIt = this.#ways.lost - lost;
-        if (lostOfIt > 0) failure ??= new RecordsNotSentError(`${lostOfIt} of its records were not sent`);
+        if (lostOfIt > 0) {
+          const damage = failure === undefined ? '' : ` (and ${failure.message})`;
+          failure = new RecordsNotSentError(`${lostOfIt} of its records were not sent${damage}`);
+        }
         if (failure === undefined) {
           this.counts.objects++;
           this.counts.storedOctets += object.storedOctets ?? 0;
