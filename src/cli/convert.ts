@@ -3,6 +3,7 @@
 import type { EffectiveConfig } from '../config/load.ts';
 import type { ConvertOutlet } from '../flowlogs/convert-options.ts';
 import { Converter } from '../flowlogs/converter.ts';
+import { DOCUMENTATION_ENTERPRISE } from '../flowlogs/flow-log-layout.ts';
 import { openInterfaceMap } from '../flowlogs/interface-map.ts';
 import type { CommandContext } from './context.ts';
 import { convertCollectorMetrics, convertCollectors } from './convert-outlets.ts';
@@ -36,8 +37,11 @@ export async function convert(
   const summary =
     config.collectors.length === 0 && isTerminal && !config.json ? new FlowSummary() : undefined;
   if (summary !== undefined) outlets.push(localOutlet(toView(summary), config.observationDomain));
-  else if (config.json || config.collectors.length === 0)
-    outlets.push(localOutlet(jsonLines(stdout), config.observationDomain));
+  else if (config.json || config.collectors.length === 0) {
+    // JSON names what it tells: whose number an element is under is not seen there, and need not be configured.
+    const enterpriseNumber = config.enterpriseNumber ?? DOCUMENTATION_ENTERPRISE;
+    outlets.push({ ...localOutlet(jsonLines(stdout), config.observationDomain), enterpriseNumber });
+  }
   const { sources, numbers } = await openSources(plan, config, context);
 
   let failures = 0;
@@ -101,9 +105,7 @@ export async function convert(
     for (const line of summary.lines(stdout.columns ?? 80, color)) stdout.write(`${line}\n`);
   }
   const lost = reportConversion({ counts, source: numbers, collectors: collectorNumbers }, log);
-  // What vanished before it could be read is counted, and nobody's failure.
-  const failed = counts.failedObjects > numbers.vanished;
-  return failures > 0 || failed || lost > 0 ? EXIT_FAILED : EXIT_OK;
+  return failures > 0 || counts.failedObjects > 0 || lost > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 /** A progress bar on a terminal; loaded only there, because that takes 30 ms. */

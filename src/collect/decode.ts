@@ -1,7 +1,8 @@
 /** Any version's message → records. */
 
 import { type DecoderCounters, decoderCounters } from './counters.ts';
-import { decodeIpfix, IPFIX_VERSION } from './ipfix.ts';
+import { learnElement } from './element-types.ts';
+import { decodeIpfix, IPFIX_VERSION, recompileTemplates } from './ipfix.ts';
 import { IncomingMessage, type MessageHeader } from './message.ts';
 import { decodeNetflow5 } from './netflow5.ts';
 import { decodeNetflow9 } from './netflow9.ts';
@@ -97,15 +98,19 @@ export class MessageDecoder {
 
   #deliver(records: readonly DecodedRecord[], receiver: DecodedRecordReceiver): void {
     const header: MessageHeader = this.#message;
+    const { session, version } = this.#message;
+    let hasLearned = false;
     for (const record of records) {
       if (record.shape.options) {
         this.counters.options++;
+        if (version === IPFIX_VERSION && learnElement(record, session.elements)) hasLearned = true;
         receiver.options(record, header);
       } else {
         this.counters.records++;
         receiver.record(record, header);
       }
     }
+    if (hasLearned) recompileTemplates(session);
   }
 
   #report(reason: ProblemReason, malformed: boolean): void {

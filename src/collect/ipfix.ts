@@ -1,6 +1,6 @@
 /** IPFIX (RFC 7011). */
 
-import { elementById, REVERSE_ENTERPRISE } from '../export/elements.ts';
+import { type Element, elementById, REVERSE_ENTERPRISE } from '../export/elements.ts';
 import type { IncomingMessage } from './message.ts';
 import type { MalformedReason } from './problems.ts';
 import { elementField, recordField } from './record.ts';
@@ -13,6 +13,7 @@ import {
   type SetDecoder,
 } from './sets.ts';
 import { compileTemplate, type FieldSpecifier, PADDING_OCTETS, type ResolvedField } from './template.ts';
+import type { ExporterSession } from './template-store.ts';
 import { readerFor } from './values.ts';
 
 export const IPFIX_VERSION = 10;
@@ -90,7 +91,9 @@ function templateSet(
       });
       at = end;
     }
-    const template = compileTemplate(id, specifiers, options, resolve);
+    const template = compileTemplate(id, specifiers, options, (each) =>
+      resolve(each, message.session.elements),
+    );
     if (typeof template === 'string') return template;
     message.templateRecords++;
     keepTemplate(message, template);
@@ -114,11 +117,32 @@ function withdraw(message: IncomingMessage, id: number, options: boolean): void 
   }
 }
 
-function resolve(specifier: FieldSpecifier): ResolvedField | MalformedReason | undefined {
+/** Compiles anew the Templates of a session that has told more of its elements. */
+export function recompileTemplates(session: ExporterSession): void {
+  for (const [id, { specifiers, shape }] of session.templates) {
+    const template = compileTemplate(id, specifiers, shape.options, (each) =>
+      resolve(each, session.elements),
+    );
+    // One that does not fit what was told of its elements stays as it was.
+    if (typeof template !== 'string') session.templates.set(id, template);
+  }
+}
+
+/** @param learned what the exporter has told of elements that the registry does not know */
+function resolve(
+  specifier: FieldSpecifier,
+  learned: ReadonlyMap<string, Element>,
+): ResolvedField | MalformedReason | undefined {
   const { id, enterprise, length, scope } = specifier;
   const reverse = enterprise === REVERSE_ENTERPRISE;
   if (id === PADDING_OCTETS && enterprise === 0) return undefined;
   const element = elementById(id, reverse ? 0 : enterprise);
+  const told = element === undefined && learned.size > 0 ? learned.get(`${enterprise}.${id}`) : undefined;
+  if (told !== undefined) {
+    const read = readerFor(told.type, length);
+    // A length that its type cannot have: the Template is believed, and the name is not.
+    if (read !== undefined) return { field: recordField(told.name, scope, told.type === 'string'), read };
+  }
   const read = readerFor(element?.type, length);
   if (read === undefined) return 'bad_field_length';
   if (element === undefined) {

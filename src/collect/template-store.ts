@@ -1,5 +1,6 @@
 /** What is kept of every exporter: its Templates and where its sequence stands. Bounded in every direction. */
 
+import type { Element } from '../export/elements.ts';
 import { SequenceTracker } from './sequence.ts';
 import type { Template } from './template.ts';
 
@@ -35,6 +36,8 @@ export class ExporterSession {
   readonly sequence = new SequenceTracker();
   /** By Template ID, the most recently defined last. */
   readonly templates = new Map<number, Template>();
+  /** What its options data has told of an enterprise's elements (RFC 5610), by `ENTERPRISE.ID`. */
+  readonly elements = new Map<string, Element>();
 
   constructor(source: Source) {
     this.source = source;

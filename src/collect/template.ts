@@ -39,6 +39,7 @@ interface WireField {
 export class Template {
   /** 256 to 65535. */
   readonly id: number;
+  readonly specifiers: readonly FieldSpecifier[];
   readonly shape: RecordShape;
   /** The same for the same definition, and only then. */
   readonly signature: string;
@@ -56,6 +57,7 @@ export class Template {
     shape: RecordShape,
   ) {
     this.id = id;
+    this.specifiers = specifiers;
     this.shape = shape;
     this.signature = signatureOf(specifiers, shape.options);
     this.cost = specifiers.length + 4;

@@ -219,12 +219,18 @@ export type Instant =
   | { readonly kind: 'at'; readonly unixMilliseconds: number; readonly text: string }
   | { readonly kind: 'ago'; readonly milliseconds: number; readonly text: string };
 
-const AGO_UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const AGO_UNITS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
 
 /** `2026-11-26`, `2026-11-26T14:00Z` (RFC 3339, as short as one likes, UTC where no offset is given), or `90m`, `6h`, `2d`. */
 export const instant: ValueType<Instant> = {
   parse(text) {
-    const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+    const [, digits, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
     if (digits !== undefined) {
       return { kind: 'ago', milliseconds: Number(digits) * AGO_UNITS[unit!]!, text };
     }

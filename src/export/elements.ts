@@ -313,6 +313,11 @@ export function elementByName(name: string): Element {
   return element;
 }
 
+/** Whether an element of the registry above has that name. */
+export function isElementName(name: string): boolean {
+  return byName.has(name);
+}
+
 /** The element of that number, or undefined. @param enterprise 0: IANA's */
 export function elementById(id: number, enterprise = 0): Element | undefined {
   return enterprise === 0 ? byId.get(id) : byEnterprise.get(`${enterprise}.${id}`);

@@ -51,7 +51,7 @@ export class ConvertCounts {
   octets = 0;
   droppedPackets = 0;
   droppedOctets = 0;
-  /** Objects converted to their end, and those that could not be read to it. */
+  /** Objects that were exported, and those that could not be read to their end or lost records on the way out. */
   objects = 0;
   failedObjects = 0;
   /** Octets of lines read (decompressed text), and as stored of the objects that are done. */

@@ -18,6 +18,7 @@ import { Action, FIRST_FAULT, Line, LineParser } from './line-parser.ts';
 import { DEFAULT_FORMAT, FormatError, isHeader, parseFormat } from './log-format.ts';
 import type { LogFormat, LogObject, ParquetContent, TextContent } from './log-object.ts';
 import { openParquet } from './parquet-rows.ts';
+import { RecordsNotSentError } from './sources/source-error.ts';
 import { StringArena } from './string-arena.ts';
 import { WaysOut } from './ways-out.ts';
 
@@ -46,7 +47,8 @@ export class Converter {
   readonly #withStrings: boolean;
   readonly #enterpriseNumbers: readonly number[];
   readonly #stopping = new AbortController();
-  readonly #whenStopping: Promise<void>;
+  /** Ends the present wait. */
+  #wake: () => void = () => {};
   readonly #faultsShown = new Set<FaultKind>();
   #isFormatDoubted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -68,9 +70,7 @@ export class Converter {
       ? [options, ...ipfix].map(({ enterpriseNumber }) => enterpriseNumber)
       : [];
     this.#enterpriseNumbers = [...new Set(numbers.filter((number) => number !== undefined))];
-    this.#whenStopping = new Promise((resolve) => {
-      this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    this.#stopping.signal.addEventListener('abort', () => this.#wake(), { once: true });
   }
 
   /** The ways out. */
@@ -126,6 +126,7 @@ export class Converter {
         if (this.#isStopping) return;
         let failure: Error | undefined;
         const { lines, goodLines } = this.counts;
+        const { lost } = this.#ways;
         try {
           await this.#convert(object);
           if (this.counts.lines > lines && this.counts.goodLines === goodLines) this.#doubtFormat(object);
@@ -137,14 +138,22 @@ export class Converter {
         await this.#settle();
         if (this.#isStopping) return;
         await this.#options.interfaceMap.save();
+        const lostOfIt = this.#ways.lost - lost;
+        if (lostOfIt > 0) {
+          const damage = failure === undefined ? '' : ` (and ${failure.message})`;
+          failure = new RecordsNotSentError(`${lostOfIt} of its records were not sent${damage}`);
+        }
         if (failure === undefined) {
           this.counts.objects++;
           this.counts.storedOctets += object.storedOctets ?? 0;
           await source.exported(object);
         } else {
+          const { vanished } = source;
+          await source.failed(object, failure);
+          // One that has gone is the source's to count, and nobody's failure.
+          if (source.vanished > vanished) continue;
           this.counts.failedObjects++;
           this.#options.onObjectError(object.name, failure);
-          await source.failed(object, failure);
         }
       }
     }
@@ -365,10 +374,7 @@ export class Converter {
   /** Waits where a way out is congested or the rate is bounded; else lets the event loop turn now and then. */
   async #pause(): Promise<void> {
     const room = this.#ways.whenThereIsRoom();
-    if (room !== undefined) {
-      await Promise.race([room, this.#whenStopping]);
-      this.#linesThisTurn = 0;
-    }
+    if (room !== undefined || this.#ways.isCongested) await this.#untilThereIsRoom(room);
     const { recordsPerSecond, clocks } = this.#options;
     if (recordsPerSecond > 0) await this.#keepPace(recordsPerSecond, clocks.monotonic);
     if (this.#linesThisTurn < LINES_A_TURN) return;
@@ -387,20 +393,32 @@ export class Converter {
     this.#convertedBefore = converted;
     const wait = this.#dueMilliseconds - now;
     if (wait < 1) return;
-    await Promise.race([sleep(wait), this.#whenStopping]);
+    await this.#orStop(sleep(wait));
     this.#linesThisTurn = 0;
   }
 
-  /** Resolves when every record handed over has left or is lost. @throws Error where nothing leaves any more */
-  async #settle(): Promise<void> {
+  /**
+   * Waits for a Collector that takes nothing for a while: the logs are safe where they are, and what does not fit its queue
+   * would be lost.
+   */
+  async #untilThereIsRoom(room: Promise<unknown> | undefined): Promise<void> {
+    const ways = this.#ways;
+    const look = this.#watch();
+    if (room !== undefined) await this.#orStop(room);
+    // A transport loses its patience with a Collector that is away; it is congested all the same.
+    while (ways.isCongested && !this.#isStopping) {
+      await this.#orStop(ways.whenThereIsRoom() ?? sleep(LOOK_AGAIN_MILLISECONDS));
+      look();
+    }
+  }
+
+  /** Whether records leave: what it returns is to be called now and then. It throws where none has for long. */
+  #watch(): () => void {
     const { monotonic } = this.#options.clocks;
     const ways = this.#ways;
-    for (const way of this.#options.ways ?? []) way.endObject();
-    ways.flush();
     let { waiting } = ways;
     let movedMilliseconds = monotonic();
-    while (waiting > 0 && !this.#isStopping) {
-      await Promise.race([ways.whenEmpty() ?? sleep(LOOK_AGAIN_MILLISECONDS), this.#whenStopping]);
+    return () => {
       const left = ways.waiting;
       if (left < waiting) movedMilliseconds = monotonic();
       else if (monotonic() - movedMilliseconds > STUCK_MILLISECONDS) {
@@ -410,6 +428,27 @@ export class Converter {
         );
       }
       waiting = left;
+    };
+  }
+
+  /** Resolves with the promise, or at the stop. A race with a promise that lives as long as this would keep something of each. */
+  #orStop(promise: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#wake = () => resolve(undefined);
+      if (this.#isStopping) resolve(undefined);
+      promise.then(resolve, reject);
+    });
+  }
+
+  /** Resolves when every record handed over has left or is lost. @throws Error where nothing leaves any more */
+  async #settle(): Promise<void> {
+    const ways = this.#ways;
+    for (const way of this.#options.ways ?? []) way.endObject();
+    ways.flush();
+    const look = this.#watch();
+    while (ways.waiting > 0 && !this.#isStopping) {
+      await this.#orStop(ways.whenEmpty() ?? sleep(LOOK_AGAIN_MILLISECONDS));
+      look();
     }
   }
 }

@@ -36,9 +36,12 @@ export interface LogObject {
 export interface LogSource {
   /** In the order of their export; the source fetches ahead as it likes. Ends, or with follow goes on until the signal. */
   objects(signal: AbortSignal): AsyncIterable<LogObject>;
-  /** Every record of the object has left or is counted as not sent. Called once an object, in order, before the next is taken. */
+  /** Every record of the object has left, but for what a format cannot carry. Called once an object, in order, before the next is taken. */
   exported(object: LogObject): Promise<void>;
-  /** Where the object could not be read to its end (truncated gzip, cut Parquet, vanished). Called instead of exported. */
+  /**
+   * Where the object could not be read to its end (truncated gzip, cut Parquet, vanished), or records of it were lost on the
+   * way (RecordsNotSentError). Called instead of exported.
+   */
   failed(object: LogObject, error: Error): Promise<void>;
   /** Plain counters, read at scrape and by the progress bar. */
   readonly found: { objects: number; storedOctets: number }; // known so far

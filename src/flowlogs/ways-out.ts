@@ -2,6 +2,7 @@
 
 import type { Element } from '../export/elements.ts';
 import { Exporter } from '../export/exporter.ts';
+import type { NotSentReason } from '../export/message.ts';
 import { type Export, receiversOf } from '../export/outlet.ts';
 import type { FlowLayout, RecordReceiver } from '../flow/flow-record.ts';
 import type { ConvertCounts } from './convert-counts.ts';
@@ -14,6 +15,10 @@ const MOST_NAMES = 1024;
 const NAME_OCTETS = 32;
 /** A transport with more Messages queued than this is waited for. */
 const CONGESTED_MESSAGES = 1024;
+/** Names are told no more often than this. */
+const NAMES_MILLISECONDS = 1000;
+/** Another attempt would not mend it. */
+const NO_LOSS: readonly NotSentReason[] = ['before_start', 'not_representable'];
 /** What is kept of the time to stop for the last statistics. */
 const LAST_WORD_MILLISECONDS = 200;
 
@@ -29,6 +34,9 @@ export class WaysOut {
   readonly #counts: ConvertCounts;
   readonly #formats = new Map<FlowLayout, FlowLogLayout>();
   #isOut = false;
+  /** The interface that was the latest when names were told, and when that was, monotonic milliseconds. */
+  #latestNamed = 0;
+  #namedMilliseconds = 0;
 
   constructor(options: ConverterOptions, counts: ConvertCounts) {
     this.#options = options;
@@ -60,11 +68,25 @@ export class WaysOut {
   start(): void {
     if (this.#isOut) return;
     this.#isOut = true;
+    this.#latestNamed = this.#options.interfaceMap.interfaces(1)[0]?.index ?? 0;
     for (const { outlet, exporter } of this.exports) outlet.transport.start(exporter);
   }
 
   tick(monotonicMilliseconds: number): void {
     for (const { exporter } of this.exports) exporter.tick(monotonicMilliseconds);
+    if (this.#isOut) this.#nameInterfaces(monotonicMilliseconds);
+  }
+
+  /** Where options data is not repeated, the names of interfaces that turned up since it was sent are told once more. */
+  #nameInterfaces(now: number): void {
+    if (now - this.#namedMilliseconds < NAMES_MILLISECONDS) return;
+    this.#namedMilliseconds = now;
+    const latest = this.#options.interfaceMap.interfaces(1)[0]?.index ?? 0;
+    if (latest === this.#latestNamed) return;
+    this.#latestNamed = latest;
+    for (const { outlet, exporter } of this.exports) {
+      if (outlet.templateRefreshMilliseconds === 0) exporter.sendStatistics();
+    }
   }
 
   flush(): void {
@@ -78,7 +100,21 @@ export class WaysOut {
     return records;
   }
 
-  /** Resolves when no way out is congested; undefined: none is. */
+  /** Records that were to leave and did not: lost by a transport, and not what a format cannot carry. */
+  get lost(): number {
+    let records = 0;
+    for (const { exporter } of this.exports) {
+      for (const [reason, lost] of exporter.notSent) if (!NO_LOSS.includes(reason)) records += lost.records;
+    }
+    return records;
+  }
+
+  /** Whether more is queued than what is waited for. */
+  get isCongested(): boolean {
+    return this.exports.some(({ outlet }) => outlet.transport.queued >= CONGESTED_MESSAGES);
+  }
+
+  /** Resolves when no way out is congested, or one has not moved for a while; undefined: there is nothing to wait for. */
   whenThereIsRoom(): Promise<unknown> | undefined {
     return this.#whenBelow(CONGESTED_MESSAGES);
   }

@@ -65,7 +65,7 @@ export function convertMetrics(convert: ConvertMetrics): Definition[] {
     {
       kind: 'counter',
       name: 'weir_convert_objects_total',
-      help: 'Files, S3 objects and batches of events, by outcome: converted, failed (not read to the end) or vanished.',
+      help: 'Files, S3 objects and batches of events, by outcome: converted, failed (not read to the end, or not sent as a whole) or vanished.',
       labels: ['outcome'],
       read: (sample) => {
         sample(counts.objects, { outcome: 'converted' });

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
+import { LOG_FIELDS } from '../../src/flowlogs/fields.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../bundle/weir/main.js');
 const { PATH } = process.env;
@@ -205,6 +206,72 @@ t.test('--format where no header says, --vantage and --enterprise-number', async
   t.equal(outcome.records.length, 1);
   t.match(totals(outcome), { records: 2, droppedVantage: 1 });
 });
+
+t.test(
+  '--json has every field under its name, whether or not an enterprise number is configured',
+  async (t) => {
+    const fields = LOG_FIELDS.map(({ name }) => name).filter((name) => name !== 'log-status');
+    const known: Record<string, string> = {
+      version: '11',
+      srcaddr: '10.0.0.1',
+      dstaddr: '10.0.0.2',
+      'pkt-srcaddr': '10.0.0.3',
+      'pkt-dstaddr': '10.0.0.4',
+      action: 'ACCEPT',
+      'flow-direction': 'egress',
+    };
+    const NUMERIC =
+      /^(srcport|dstport|protocol|packets|bytes|start|end|tcp-flags|traffic-path|packets-lost-.*)$/;
+    const given = (name: string) => known[name] ?? (NUMERIC.test(name) ? '7' : `of-${name}`);
+    const row = [...fields, 'field-of-tomorrow'].map(given).join(' ');
+    const { code, records } = await convert(['-', '--json'], (child) =>
+      child.stdin.end(`${[...fields, 'field-of-tomorrow'].join(' ')}\n${row}\n`),
+    );
+    t.equal(code, 0);
+    const own = [
+      ...LOG_FIELDS.filter(({ element }) => element !== 0).map(({ name }) => name),
+      'field-of-tomorrow',
+    ];
+    t.equal(own.length, 57);
+    t.same(
+      Object.fromEntries(own.map((name) => [name, String(records[0]?.[name])])),
+      Object.fromEntries(own.map((name) => [name, given(name)])),
+    );
+  },
+);
+
+t.test(
+  'weir listen names the fields of another enterprise as weir convert does, line for line',
+  async (t) => {
+    const listener = spawn(process.execPath, [MAIN, 'listen', '0', '--json'], { env: { PATH } });
+    t.teardown(() => listener.kill());
+    let heard = '';
+    listener.stdout.setEncoding('utf8').on('data', (chunk) => {
+      heard += chunk;
+    });
+    let log = '';
+    const port = await new Promise<number>((resolve) => {
+      listener.stderr.setEncoding('utf8').on('data', (chunk) => {
+        log += chunk;
+        const said = log.split('\n').find((line) => line.includes('"port":') && line.endsWith('}'));
+        if (said !== undefined) resolve((JSON.parse(said) as { port: number }).port);
+      });
+    });
+    const folder = t.testdir({
+      '1.log':
+        'region srcaddr dstaddr bytes packets-lost-blackhole\neu-west-1 10.0.0.1 10.0.0.2 9007199254740991 5\n',
+      // Another format that turns up later, with a field that nobody knows yet.
+      '2.log':
+        'az-id srcaddr dstaddr my-new-field interface-id\nuse1-az1 2001:db8::1 2001:db8::2 Zürich eni-1\n',
+    });
+    const url = `ipfix+tcp://127.0.0.1:${port}`;
+    const outcome = await convert([folder, '--json', '-c', url, '--enterprise-number', '64999']);
+    t.equal(outcome.code, 0, outcome.stderr);
+    while (heard.split('\n').length < 3) await once(listener.stdout, 'data');
+    t.equal(heard, outcome.stdout);
+    t.match(outcome.records, [{ region: 'eu-west-1' }, { 'az-id': 'use1-az1', 'my-new-field': 'Zürich' }]);
+  },
+);
 
 t.test('mistakes: named, with the nearest name, exit 2, and nothing on standard output', async (t) => {
   const cases: [args: string[], said: RegExp][] = [

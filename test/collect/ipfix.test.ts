@@ -225,3 +225,29 @@ t.test('what is odd, but harmless', async (t) => {
     t.match(recording.problems, [{ reason, malformed: false }]);
   }
 });
+
+t.test('names and types of an enterprise, from options data (RFC 5610)', async (t) => {
+  const templates = `
+    00 02 00 14   01 00 00 02   00 08 00 04   82 9a 00 02 00 00 30 39   # enterprise 12345, element 666
+    00 03 00 1e   01 01 00 05 00 02   01 5a 00 04  01 2f 00 02  01 53 00 01  01 58 00 01  01 55 ff ff   # RFC 5610 §3.9
+  `;
+  const told = (name: string, type = '02') =>
+    `01 01 00 ${(13 + name.length).toString(16).padStart(2, '0')}
+     00 00 30 39  02 9a  ${type}  04  ${name.length.toString(16).padStart(2, '0')} ${Buffer.from(name).toString('hex')}`;
+  const data = '01 00 00 0a  c0 00 02 01  00 07';
+  const named = (name: string, type?: string) => {
+    const decoder = new RecordingDecoder();
+    decoder.decode(ipfix(0, `${templates} ${told(name, type)}`), TCP);
+    decoder.decode(ipfix(1, data), TCP);
+    return decoder.lines.at(-1);
+  };
+  t.same(named('my-field'), { sourceIPv4Address: '192.0.2.1', 'my-field': 7 });
+  for (const [name, type] of [
+    ['sourceIPv4Address'], // it would pass for IANA's
+    ['a\u001b[2J'],
+    ['my-field', '12'], // an IPv4 address of two octets
+    ['my-field', '63'], // no such type
+  ] as const) {
+    t.same(named(name, type), { sourceIPv4Address: '192.0.2.1', 'enterprise12345.element666': '0007' }, name);
+  }
+});

@@ -1,5 +1,7 @@
 /** The converter from objects to Messages: order, choices, ends. */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { MessageDecoder } from '../../src/collect/decode.ts';
 import { recordToJson } from '../../src/collect/json.ts';
@@ -25,6 +27,10 @@ class MemoryTransport implements Transport {
   readonly records: Json[] = [];
   readonly options: Json[] = [];
   isHolding = false;
+  /** Whoever waits is told to go on, although nothing leaves. */
+  isImpatient = false;
+  /** What is held is lost instead of released. */
+  isBroken = false;
   isStopped = false;
   readonly #decoder = new MessageDecoder();
   readonly #held: Message[] = [];
@@ -47,12 +53,17 @@ class MemoryTransport implements Transport {
 
   release(): void {
     this.isHolding = false;
-    for (const message of this.#held.splice(0)) this.#leave(message);
+    for (const message of this.#held.splice(0)) {
+      if (this.isBroken) this.#session!.settled(message, 'disconnected');
+      else this.#leave(message);
+    }
     for (const wake of this.#waiters.splice(0)) wake();
   }
 
   whenBelow(messages: number): Promise<void> | undefined {
-    return this.queued < messages ? undefined : new Promise((resolve) => this.#waiters.push(resolve));
+    return this.queued < messages || this.isImpatient
+      ? undefined
+      : new Promise((resolve) => this.#waiters.push(resolve));
   }
 
   async drain(): Promise<void> {
@@ -106,7 +117,7 @@ interface TextObject {
 /** Objects from memory; tells what it was told. */
 class MemorySource implements LogSource {
   readonly found = { objects: 0, storedOctets: 0 };
-  readonly vanished = 0;
+  vanished = 0;
   readonly told: string[] = [];
   readonly #objects: readonly TextObject[];
 
@@ -139,6 +150,7 @@ class MemorySource implements LogSource {
 
   async failed({ name }: LogObject, { message }: Error): Promise<void> {
     this.told.push(`failed ${name}: ${message}`);
+    if (message === 'vanished') this.vanished++;
   }
 }
 
@@ -251,6 +263,124 @@ t.test(
     t.ok(transport.isStopped);
   },
 );
+
+t.test(
+  'a collector that is away for a while is waited for: nothing is queued without bound, or lost',
+  async (t) => {
+    const transport = new MemoryTransport();
+    transport.isHolding = true;
+    transport.isImpatient = true;
+    const records = 100_000;
+    const source = new MemorySource({ text: HEADER + line('192.0.2.1').repeat(records) });
+    const { made } = converter([source], [outlet('netflow5', transport)]);
+    await made.start();
+    while (transport.queued < 1024) await new Promise(setImmediate);
+    for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate);
+    // What was converted in the turn that met the bound: 4096 lines, 30 records a datagram.
+    t.ok(transport.queued < 1024 + 4096 / 30 + 1, `${transport.queued} datagrams are queued`);
+    transport.release();
+    await made.finished;
+    t.equal(transport.records.length, records);
+    t.same(source.told, ['taken 0', 'exported object 0']);
+    await made.stop(1000);
+  },
+);
+
+t.test('an object of which records are lost is not exported', async (t) => {
+  const transport = new MemoryTransport();
+  transport.isHolding = true;
+  transport.isBroken = true;
+  const source = new MemorySource({ text: HEADER + line('192.0.2.1') }, { text: HEADER + line('192.0.2.2') });
+  const { made, errors } = converter([source], [outlet('ipfix', transport)]);
+  await made.start();
+  while (transport.queued === 0) await new Promise(setImmediate);
+  transport.release();
+  await made.finished;
+  t.same(source.told, [
+    'taken 0',
+    'failed object 0: 1 of its records were not sent',
+    'taken 1',
+    'exported object 1',
+  ]);
+  t.same(errors, ['object 0 1 of its records were not sent']);
+  t.match(made.counts, { objects: 1, failedObjects: 1 });
+  await made.stop(1000);
+});
+
+t.test('interfaces that turn up later are named where templates are sent once, too', async (t) => {
+  const transport = new MemoryTransport();
+  const source = new MemorySource(
+    { text: HEADER + line('192.0.2.1', 'ACCEPT', '1', '40', 'eni-a') },
+    { text: HEADER + line('192.0.2.2', 'ACCEPT', '1', '40', 'eni-b') },
+  );
+  let now = 0;
+  const clocks = { unix: Date.now, monotonic: () => now };
+  const { made } = converter([source], [outlet('ipfix', transport, { templateRefreshMilliseconds: 0 })], {
+    clocks,
+  });
+  const names = () => transport.options.flatMap(({ interfaceName }) => interfaceName ?? []);
+  await made.start();
+  await made.finished;
+  t.same(names(), ['eni-a']);
+  now = 1000;
+  while (!names().includes('eni-b')) await new Promise((resolve) => setTimeout(resolve, 5));
+  const told = transport.datagrams.length;
+  now = 5000;
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(transport.datagrams.length, told, 'and then no more');
+  await made.stop(1000);
+});
+
+t.test('an object that has vanished is no failure, and makes none of another', async (t) => {
+  const source = new MemorySource(
+    { text: '', fails: new Error('vanished') },
+    { text: '', fails: new Error('damaged') },
+  );
+  const { made, errors } = await convertAll([source], [outlet('ipfix', new MemoryTransport())]);
+  t.same(errors, ['object 1 damaged']);
+  t.match(made.counts, { objects: 0, failedObjects: 1 });
+});
+
+t.test('waiting keeps nothing', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  class SlowTransport extends MemoryTransport {
+    override send(message: Message): void {
+      super.send(message);
+      this.records.length = 0;
+      this.datagrams.length = 0;
+    }
+    override whenBelow(): Promise<void> {
+      return Promise.resolve();
+    }
+  }
+  const heap: number[] = [];
+  const source = new MemorySource();
+  source.objects = async function* () {
+    yield {
+      name: 'a long one',
+      storedOctets: undefined,
+      format: undefined,
+      content: {
+        kind: 'text',
+        header: 'none',
+        async *chunks() {
+          const one = Buffer.from(line('192.0.2.1'));
+          for (let waits = 0; waits <= 40_000; waits++) {
+            if (waits % 20_000 === 0) {
+              collectGarbage();
+              heap.push(process.memoryUsage().heapUsed);
+            }
+            yield one;
+          }
+        },
+      },
+    };
+  };
+  await convertAll([source], [outlet('netflow5', new SlowTransport())]);
+  const grown = heap[2]! - heap[1]!;
+  t.ok(grown < 1_000_000, `${grown} octets in 20 000 waits`);
+});
 
 t.test(
   'a stop in the middle: the object is neither exported nor failed, and what was converted leaves',

@@ -94,6 +94,7 @@ interface Datagram {
   readonly sequence: number;
   readonly flows: number;
   readonly checksums: string;
+  readonly hasTemplates: boolean;
 }
 
 /** What tshark reads of a capture that grows, when so many datagrams are in it. */
@@ -106,6 +107,7 @@ async function whenComplete(capture: string, messages: number): Promise<Datagram
       'cflow.count',
       'ip.checksum.status',
       'udp.checksum.status',
+      'cflow.template_id',
     ];
     const checks = ['ip.check_checksum:TRUE', 'udp.check_checksum:TRUE'].flatMap((each) => ['-o', each]);
     const { stdout } = await run(
@@ -126,13 +128,14 @@ async function whenComplete(capture: string, messages: number): Promise<Datagram
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => {
-        const [source = '', engine = '', sequence, flows, ip, udp] = line.split('\t');
+        const [source = '', engine = '', sequence, flows, ip, udp, templates] = line.split('\t');
         return {
           source,
           engine,
           sequence: Number(sequence),
           flows: Number(flows),
           checksums: `${ip} ${udp}`,
+          hasTemplates: templates !== '',
         };
       });
     if (datagrams.length >= messages) return datagrams;
@@ -173,6 +176,44 @@ test('NetFlow v5: a device an interface, a sequence an engine, checksums that ho
       t.equal(next, records);
     }
   }
+  await agreesNfcapd(t, folder, nfcapd);
+});
+
+for (const protocol of ['netflow9', 'ipfix'] as const) {
+  test(`${protocol}: a device an interface, each with templates and a sequence of its own`, {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
+    const { weir, datagrams, folder, nfcapd } = await convertAcross(
+      t,
+      (server) => `${protocol}://${server}:${PORT}?mtu=600`,
+    );
+    t.match(
+      weir.log.find(({ msg }) => msg === 'exported'),
+      { records: RECORDS * INTERFACES.length },
+    );
+    t.same(new Set(datagrams.map(({ checksums }) => checksums)), new Set(['1 1']), '1: good');
+    t.same(new Set(datagrams.map(({ source }) => source)), new Set(INTERFACES));
+    for (const source of INTERFACES) {
+      const mine = datagrams.filter((each) => each.source === source);
+      t.ok(mine.length > 20, `${mine.length} datagrams`);
+      t.ok(mine[0]!.hasTemplates, 'templates before data');
+      // v9 counts datagrams; IPFIX the records of data before, of which tshark counts none here.
+      const sequences = mine.map(({ sequence }) => sequence);
+      if (protocol === 'netflow9') t.same(sequences, [...sequences.keys()], source);
+      else
+        t.same(
+          sequences,
+          [...sequences].sort((a, b) => a - b),
+          source,
+        );
+    }
+    await agreesNfcapd(t, folder, nfcapd);
+  });
+}
+
+/** What nfcapd has kept: a folder a device, all of its records, no gap in a sequence. */
+async function agreesNfcapd(t: Test, folder: string, nfcapd: Program): Promise<void> {
   const folders = readdirSync(join(folder, 'sources')).sort();
   t.equal(folders.length, INTERFACES.length, `nfcapd tells the devices apart: ${folders.join(', ')}`);
   for (const each of folders) {
@@ -193,7 +234,7 @@ test('NetFlow v5: a device an interface, a sequence an engine, checksums that ho
     .map(({ text }) => text)
     .filter((text) => /equence failures?: [^0]/i.test(text ?? ''));
   t.same(said, [], 'nfcapd misses nothing');
-});
+}
 
 test('without the right to raw sockets it says which', { skip, timeout: 60_000 }, async (t) => {
   const folder = t.testdir({ 'flow.log': flowLog() });

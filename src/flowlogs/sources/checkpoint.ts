@@ -74,7 +74,8 @@ export class Checkpoint {
   /**
    * Notes that an object has been exported; when this resolves the file says so, whatever happens to the machine.
    * @param time of the object, Unix milliseconds
-   * @param pending of the oldest that is known and not exported: the window stays open for it; Infinity: there is none
+   * @param pending of the oldest that is known and not exported: the window stays open for it; Infinity: there is none;
+   *   no later than now, where a time may be one to come
    */
   async add(key: string, time: number, pending: number): Promise<void> {
     await this.addAll([[key, time]], pending);
@@ -144,6 +145,13 @@ export class Checkpoint {
     if (!isTime || !isWindow) throw broken('it is damaged');
     return value as CheckpointFile;
   }
+}
+
+/** What ends a source whose object did not leave as a whole. */
+export function notInCheckpoint(object: string, checkpoint: string): SourceError {
+  return new SourceError(
+    `${object}: it is not in the checkpoint ${checkpoint}, since not all of it was sent; the next start exports it again`,
+  );
 }
 
 /** Replaces a file as a whole, or not at all: written beside it, forced to disk, renamed. */

@@ -15,7 +15,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AwsClients } from '../../aws/clients.ts';
 import { explaining } from '../../aws/errors.ts';
 import type { LogFormat, LogObject, LogSource, TextContent } from '../log-object.ts';
-import { Checkpoint, LOOK_BACK_MILLISECONDS as KEPT_MILLISECONDS } from './checkpoint.ts';
+import { Checkpoint, LOOK_BACK_MILLISECONDS as KEPT_MILLISECONDS, notInCheckpoint } from './checkpoint.ts';
+import { RecordsNotSentError } from './source-error.ts';
 
 /** Windows are at most 10 minutes long, and delivered within about 5 more. Less than what a checkpoint keeps. */
 const LOOK_BACK_MILLISECONDS = 30 * 60_000;
@@ -71,6 +72,7 @@ export class CloudWatchSource implements LogSource {
   readonly vanished = 0;
   readonly #options: CloudWatchOptions;
   readonly #checkpoint: Checkpoint;
+  #fatal: Error | undefined;
   /** The events of the objects that were handed over and are not exported yet. */
   readonly #events = new Map<LogObject, readonly LogEvent[]>();
 
@@ -97,17 +99,20 @@ export class CloudWatchSource implements LogSource {
     const events = this.#events.get(object);
     if (events === undefined) throw new Error(`${object.name} did not come from here`); // a fault of the program
     this.#events.delete(object);
-    // An event that claims to be later than now must not move the look-back beyond what is still to come.
-    const now = this.#options.unix();
     await this.#checkpoint.addAll(
-      events.map(({ eventId, timestamp }) => [digest(eventId), Math.min(timestamp, now)] as const),
-      Number.POSITIVE_INFINITY,
+      events.map(({ eventId, timestamp }) => [digest(eventId), timestamp] as const),
+      // An event that claims to be later than now must not move the look-back beyond what is still to come.
+      this.#options.unix(),
     );
   }
 
   /** Its events are not marked: the next reading of the look-back, or the next start, has them again. */
-  async failed(object: LogObject): Promise<void> {
+  async failed(object: LogObject, error: Error): Promise<void> {
     this.#events.delete(object);
+    const { checkpoint } = this.#options;
+    if (error instanceof RecordsNotSentError && checkpoint !== undefined) {
+      this.#fatal = notInCheckpoint(object.name, checkpoint);
+    }
   }
 
   /** Every page from the look-back on, once. */
@@ -140,6 +145,7 @@ export class CloudWatchSource implements LogSource {
       this.found.objects++;
       this.found.storedOctets += object.storedOctets!;
       yield object;
+      if (this.#fatal !== undefined) throw this.#fatal;
     }
   }
 

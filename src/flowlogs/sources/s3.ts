@@ -7,13 +7,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../../aws/clients.ts';
 import type { LogFormat, LogObject, LogSource } from '../log-object.ts';
-import { Checkpoint, LOOK_BACK_MILLISECONDS } from './checkpoint.ts';
+import { Checkpoint, LOOK_BACK_MILLISECONDS, notInCheckpoint } from './checkpoint.ts';
 import { type AheadLimits, fetchAhead } from './fetch-ahead.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { parseS3Url, s3Url } from './s3-keys.ts';
 import { listInOrder, type TimedObject } from './s3-list.ts';
 import { fetchObject, hasVanished, heldOctets, isOfObject } from './s3-object.ts';
-import { SourceError } from './source-error.ts';
+import { RecordsNotSentError, SourceError } from './source-error.ts';
 import type { TimeRange } from './time-range.ts';
 
 export interface S3SourceOptions extends TimeRange {
@@ -116,6 +116,11 @@ export class S3Source implements LogSource {
       this.#fatal = error;
       return;
     }
+    // To go on would put what comes later into the checkpoint, and this one behind it.
+    if (error instanceof RecordsNotSentError && this.#options.checkpoint !== undefined) {
+      this.#fatal = notInCheckpoint(object.name, this.#options.checkpoint);
+      return;
+    }
     if (hasVanished(error)) this.vanished++;
     await this.#done(item);
   }
@@ -128,7 +133,8 @@ export class S3Source implements LogSource {
 
   async #done({ key, time }: TimedObject): Promise<void> {
     this.#taken.delete(key);
-    await this.#checkpoint.add(key, time, Math.min(...this.#taken.values()));
+    // An object whose name claims a time to come must not move the look-back beyond what is still to come.
+    await this.#checkpoint.add(key, time, Math.min(this.#options.clock(), ...this.#taken.values()));
   }
 
   async *#list(signal: AbortSignal): AsyncGenerator<TimedObject> {

@@ -5,3 +5,6 @@ export class SourceError extends Error {
     this.name = 'SourceError';
   }
 }
+
+/** An object was read, and some of its records did not reach a Collector: it is as good as not exported. */
+export class RecordsNotSentError extends Error {}

@@ -14,6 +14,7 @@ import { S3Bucket } from './s3-bucket.ts';
 import { type AnnouncedObject, readAnnouncement } from './s3-events.ts';
 import { isOtherService, timeOfName } from './s3-keys.ts';
 import { fetchObject, hasVanished, heldOctets, isOfObject } from './s3-object.ts';
+import { RecordsNotSentError } from './source-error.ts';
 import { parseQueue, type QueueMessage, SqsQueue } from './sqs-queue.ts';
 
 export interface SqsSourceOptions {
@@ -133,7 +134,8 @@ export class SqsSource implements LogSource {
   async failed(object: LogObject, error: Error): Promise<void> {
     const item = this.#take(object);
     if (item === undefined) return;
-    if (!isOfObject(error)) {
+    // What was not sent is for another attempt: its message is let go, and not taken again at once.
+    if (!isOfObject(error) || error instanceof RecordsNotSentError) {
       this.#fail(error);
       return;
     }

@@ -12,6 +12,7 @@ import {
   filterLogEventsOf,
   type LogEvent,
 } from '../../../src/flowlogs/sources/cloudwatch.ts';
+import { RecordsNotSentError } from '../../../src/flowlogs/sources/source-error.ts';
 import { noMoto, startMoto } from '../../support/moto.ts';
 
 const MINUTE = 60_000;
@@ -157,13 +158,26 @@ t.test('what cannot be exported is not marked', async (t) => {
   const stop = new AbortController();
   let times = 0;
   for await (const object of source.objects(stop.signal)) {
-    if (++times === 1) await source.failed(object);
+    if (++times === 1) await source.failed(object, new Error('of the object'));
     else {
       await source.exported(object);
       stop.abort();
     }
   }
   t.equal(times, 2);
+});
+
+t.test('with a checkpoint, an object whose records were not sent ends it', async (t) => {
+  const { filterLogEvents } = group([event('a', NOW - MINUTE)]);
+  const checkpoint = join(t.testdir(), 'checkpoint');
+  const source = sourceOf(filterLogEvents, { follow: true, checkpoint });
+  const reading = async (): Promise<void> => {
+    for await (const object of source.objects(new AbortController().signal)) {
+      await source.failed(object, new RecordsNotSentError('3 of its records were not sent'));
+    }
+  };
+  await t.rejects(reading(), /not in the checkpoint .*checkpoint, since not all of it was sent/);
+  t.equal((await convertAll(sourceOf(filterLogEvents, { checkpoint }))).length, 1);
 });
 
 t.test('an error ends it, unless it was stopped', async (t) => {

@@ -6,7 +6,6 @@ import {
   parseS3Url,
   timeOfName,
 } from '../../../src/flowlogs/sources/s3-keys.ts';
-import { parseInstant } from '../../../src/flowlogs/sources/time-range.ts';
 
 const CLASSIC = 'AWSLogs/123456789012/vpcflowlogs/eu-west-1/';
 const HIVE = 'AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=eu-west-1/';
@@ -65,28 +64,5 @@ t.test('URLs', async (t) => {
   t.same(parseS3Url('s3://bucket/a b/c//'), { bucket: 'bucket', prefix: 'a b/c' });
   for (const url of ['s3://', 's3:///x', 'http://bucket/x', 's3://a_b?/x']) {
     t.throws(() => parseS3Url(url), { message: `${url}: not s3://BUCKET or s3://BUCKET/PREFIX` });
-  }
-});
-
-t.test('instants', async (t) => {
-  const now = Date.UTC(2026, 10, 26, 12);
-  const hour = 3_600_000;
-  t.equal(parseInstant('2h', now), now - 2 * hour);
-  t.equal(parseInstant('1.5h', now), now - 1.5 * hour);
-  t.equal(parseInstant('7d', now), now - 7 * 24 * hour);
-  t.equal(parseInstant('1w', now), now - 7 * 24 * hour);
-  t.equal(parseInstant('90s', now), now - 90_000);
-  t.equal(parseInstant('30m', now), now - 30 * 60_000);
-  t.equal(parseInstant('2026-11-26', now), Date.UTC(2026, 10, 26));
-  t.equal(
-    parseInstant('2026-11-26T08:30', now),
-    Date.UTC(2026, 10, 26, 8, 30),
-    'UTC unless it says otherwise',
-  );
-  t.equal(parseInstant('2026-11-26 08:30:15', now), Date.UTC(2026, 10, 26, 8, 30, 15));
-  t.equal(parseInstant('2026-11-26T08:30:15.5Z', now), Date.UTC(2026, 10, 26, 8, 30, 15, 500));
-  t.equal(parseInstant('2026-11-26T08:30+01:00', now), Date.UTC(2026, 10, 26, 7, 30));
-  for (const text of ['', 'yesterday', '2', '2y', '2026-13-01', '-2h', '26.11.2026']) {
-    t.throws(() => parseInstant(text, now), /is no instant: write 2026-11-26/, text);
   }
 });

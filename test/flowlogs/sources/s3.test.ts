@@ -6,6 +6,7 @@ import t from 'tap';
 import type { AwsClients } from '../../../src/aws/clients.ts';
 import { S3Source, type S3SourceOptions } from '../../../src/flowlogs/sources/s3.ts';
 import { WHOLE_OCTETS } from '../../../src/flowlogs/sources/s3-object.ts';
+import { RecordsNotSentError } from '../../../src/flowlogs/sources/source-error.ts';
 import { s3Fault } from '../../support/fault-proxy.ts';
 import { noMoto } from '../../support/moto.ts';
 import { HEADER, keyOf, logOf, startAwsBench } from './aws-bench.ts';
@@ -481,4 +482,35 @@ t.test('a stop while lists and objects are under way', async (t) => {
     t.ok(read.length < 20);
     t.ok(Date.now() - begun < 4_000, 'it does not wait for answers');
   }
+});
+
+t.test('an object whose records were not sent is not in the checkpoint, and ends it', async (t) => {
+  const keys = [keyOf('2026-01-01T00:00'), keyOf('2026-01-01T00:05')];
+  for (const key of keys) await bench.put('logs', key, logOf(1));
+  const checkpoint = join(t.testdir({}), 'checkpoint');
+  const first = source('s3://logs', { checkpoint });
+  const taken: string[] = [];
+  const reading = async (): Promise<void> => {
+    for await (const object of first.objects(new AbortController().signal)) {
+      taken.push(object.name);
+      await first.failed(object, new RecordsNotSentError('3 of its records were not sent'));
+    }
+  };
+  await t.rejects(reading(), {
+    name: 'SourceError',
+    message: `s3://logs/${keys[0]}: it is not in the checkpoint ${checkpoint}, since not all of it was sent; the next start exports it again`,
+  });
+  t.equal(taken.length, 1);
+  t.same(names(await readAll(source('s3://logs', { checkpoint }))), keys, 'the next start has both');
+});
+
+t.test('an object whose name claims a time to come does not hide what comes until then', async (t) => {
+  const now = Date.parse('2026-01-01T00:10Z');
+  const first = [keyOf('2026-01-01T00:00'), keyOf('2099-01-01T00:00')];
+  for (const key of first) await bench.put('logs', key, logOf(1));
+  const options = { checkpoint: join(t.testdir({}), 'checkpoint'), clock: () => now };
+  t.same(names(await readAll(source('s3://logs', options))), first);
+  const second = keyOf('2026-01-01T00:05');
+  await bench.put('logs', second, logOf(2));
+  t.same(names(await readAll(source('s3://logs', options))), [second]);
 });

@@ -1,5 +1,6 @@
 /** SQS and S3 by moto_server, with a proxy in front of them. */
 import t from 'tap';
+import { RecordsNotSentError } from '../../../src/flowlogs/sources/source-error.ts';
 import { SqsSource, type SqsSourceOptions } from '../../../src/flowlogs/sources/sqs.ts';
 import { parseQueue } from '../../../src/flowlogs/sources/sqs-queue.ts';
 import { jsonFault, type SeenRequest } from '../../support/fault-proxy.ts';
@@ -108,6 +109,20 @@ if (noMoto !== false) {
       if (--left === 0) ended.abort();
     });
   };
+
+  t.test('a message whose records were not sent is let go at once, and ends it', async (t) => {
+    await bench.put('logs', 'a.log.gz', logOf(1));
+    await send(notification('a.log.gz'));
+    const queue = source();
+    const reading = async (): Promise<void> => {
+      for await (const object of queue.objects(new AbortController().signal)) {
+        await queue.failed(object, new RecordsNotSentError('3 of its records were not sent'));
+      }
+    };
+    await t.rejects(reading(), { message: '3 of its records were not sent' });
+    t.same(await counts(), [1, 0]);
+    t.match(queue, { deletedMessages: 0, damagedMessages: 0 });
+  });
 
   t.test('every envelope; messages are deleted when their objects are exported', async (t) => {
     const keys = [
