@@ -14,10 +14,10 @@ import { promisify } from 'node:util';
 export interface InterfaceMap {
   /**
    * The number of an interface, given now if it has none yet; 0: all 65 535 are given, or the ID is no ID.
-   * @param octets memory in which its ID lies @param from first octet @param to octet behind the last
+   * @param octets memory in which its ID lies, from octet `from` to before `to`
    * @throws InterfaceMapError where the file does not take it
    */
-  number(octets: Uint8Array, from: number, to: number): number;
+  number(octets: DataView, from: number, to: number): number;
   /** The ID of a number, undefined: it is nobody's. */
   name(number: number): string | undefined;
   /** Every interface that was met in this run, the latest first, so many at most. */
@@ -39,10 +39,9 @@ export const MOST_INTERFACES = 65_535;
 const MOST_ID_OCTETS = 255;
 /** Places of the index: twice the interfaces. */
 const PLACES = 1 << 17;
-/** Octets of an ID that choose its place. */
-const HASHED_OCTETS = 8;
-const FNV_BASIS = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
+/** FNV-1a's, over words. */
+const HASH_BASIS = 0x811c9dc5;
+const HASH_FACTOR = 0x01000193;
 
 const sync = promisify(fdatasync);
 
@@ -61,7 +60,7 @@ class NumberedInterfaces implements InterfaceMap {
   /** Numbers by hash; open addressing. */
   readonly #places = new Int32Array(PLACES);
   /** All IDs, one behind the other; where each begins and ends, by number. */
-  #octets = new Uint8Array(4096);
+  #octets = new DataView(new ArrayBuffer(4096));
   #used = 0;
   readonly #starts = new Int32Array(MOST_INTERFACES + 1);
   readonly #ends = new Int32Array(MOST_INTERFACES + 1);
@@ -97,7 +96,7 @@ class NumberedInterfaces implements InterfaceMap {
     }
   }
 
-  number(octets: Uint8Array, from: number, to: number): number {
+  number(octets: DataView, from: number, to: number): number {
     const place = this.#placeOf(octets, from, to);
     const known = this.#places[place]!;
     if (known !== 0) {
@@ -106,7 +105,7 @@ class NumberedInterfaces implements InterfaceMap {
     }
     if (this.#greatest === MOST_INTERFACES || to - from > MOST_ID_OCTETS) return 0;
     const number = this.#greatest + 1;
-    this.#append(number, Buffer.from(octets.subarray(from, to)).toString('utf8'));
+    this.#append(number, textOf(octets, from, to));
     this.#put(number, octets, from, to, place);
     this.#meet(number);
     return number;
@@ -114,7 +113,7 @@ class NumberedInterfaces implements InterfaceMap {
 
   name(number: number): string | undefined {
     if (!(number > 0 && number <= MOST_INTERFACES) || this.#ends[number] === 0) return undefined;
-    return Buffer.from(this.#octets.subarray(this.#starts[number]!, this.#ends[number]!)).toString('utf8');
+    return textOf(this.#octets, this.#starts[number]!, this.#ends[number]!);
   }
 
   interfaces(most: number): { index: number; name: string }[] {
@@ -140,13 +139,15 @@ class NumberedInterfaces implements InterfaceMap {
   }
 
   /** Where the index has the interface's number, or is free for it. */
-  #placeOf(octets: Uint8Array, from: number, to: number): number {
+  #placeOf(octets: DataView, from: number, to: number): number {
     const places = this.#places;
-    let hash = FNV_BASIS;
-    // The last octets of an ID are random, and enough.
-    for (let i = Math.max(from, to - HASHED_OCTETS); i < to; i++)
-      hash = Math.imul(hash ^ octets[i]!, FNV_PRIME);
-    // FNV's low bits know little of what its high ones do.
+    let hash = HASH_BASIS;
+    if (to - from >= 8) {
+      // The last octets of an ID are random, and enough.
+      hash = Math.imul(hash ^ octets.getInt32(to - 8, true), HASH_FACTOR);
+      hash = Math.imul(hash ^ (hash >>> 15) ^ octets.getInt32(to - 4, true), HASH_FACTOR);
+    } else for (let i = from; i < to; i++) hash = Math.imul(hash ^ octets.getUint8(i), HASH_FACTOR);
+    // The low bits know little of what the high ones do.
     let place = (hash ^ (hash >>> 15)) & (PLACES - 1);
     while (places[place] !== 0 && !this.#is(places[place]!, octets, from, to)) {
       place = (place + 1) & (PLACES - 1);
@@ -154,11 +155,15 @@ class NumberedInterfaces implements InterfaceMap {
     return place;
   }
 
-  #is(number: number, octets: Uint8Array, from: number, to: number): boolean {
+  #is(number: number, octets: DataView, from: number, to: number): boolean {
     const start = this.#starts[number]!;
     if (this.#ends[number]! - start !== to - from) return false;
     const own = this.#octets;
-    for (let i = from, k = start; i < to; i++, k++) if (own[k] !== octets[i]) return false;
+    let i = from;
+    let k = start;
+    // By words, and the hash as well: a line takes 260 ns instead of 290.
+    for (; i <= to - 4; i += 4, k += 4) if (own.getInt32(k) !== octets.getInt32(i)) return false;
+    for (; i < to; i++, k++) if (own.getUint8(k) !== octets.getUint8(i)) return false;
     return true;
   }
 
@@ -177,14 +182,16 @@ class NumberedInterfaces implements InterfaceMap {
     }
   }
 
-  #put(number: number, octets: Uint8Array, from: number, to: number, place: number): void {
+  #put(number: number, octets: DataView, from: number, to: number, place: number): void {
     const length = to - from;
-    if (this.#used + length > this.#octets.length) {
-      const larger = new Uint8Array(this.#octets.length * 2 + length);
-      larger.set(this.#octets);
-      this.#octets = larger;
+    let own = octetsOf(this.#octets, 0, this.#octets.byteLength);
+    if (this.#used + length > own.length) {
+      const larger = new Uint8Array(own.length * 2 + length);
+      larger.set(own);
+      own = larger;
+      this.#octets = new DataView(larger.buffer);
     }
-    this.#octets.set(octets.subarray(from, to), this.#used);
+    own.set(octetsOf(octets, from, to), this.#used);
     this.#starts[number] = this.#used;
     this.#used += length;
     this.#ends[number] = this.#used;
@@ -203,11 +210,20 @@ class NumberedInterfaces implements InterfaceMap {
       );
     }
     if (this.#ends[number] !== 0) throw new InterfaceMapError(`${where}: number ${number} is there twice`);
-    const id = Buffer.from(match[2]!);
-    const place = this.#placeOf(id, 0, id.length);
+    const octets = new TextEncoder().encode(match[2]!);
+    const id = new DataView(octets.buffer);
+    const place = this.#placeOf(id, 0, octets.length);
     if (this.#places[place] !== 0) throw new InterfaceMapError(`${where}: ${match[2]} is there twice`);
-    this.#put(number, id, 0, id.length, place);
+    this.#put(number, id, 0, octets.length, place);
   }
+}
+
+function octetsOf(memory: DataView, from: number, to: number): Uint8Array {
+  return new Uint8Array(memory.buffer, memory.byteOffset + from, to - from);
+}
+
+function textOf(memory: DataView, from: number, to: number): string {
+  return Buffer.from(octetsOf(memory, from, to)).toString('utf8');
 }
 
 function asMapError(path: string, error: unknown): InterfaceMapError {

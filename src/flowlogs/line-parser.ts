@@ -152,6 +152,9 @@ export class LineParser {
   /** Where the record has the field's reference; 0: nowhere. */
   readonly #stringWords: Int32Array;
   readonly #strings: StringArena;
+  /** What {@link next} was given last, and words of it. */
+  #bytes: Uint8Array | undefined;
+  #view: DataView = new DataView(new ArrayBuffer(0));
   readonly #interfaceMap: InterfaceMap;
   readonly #clock: () => number;
   readonly #hasStart: boolean;
@@ -213,6 +216,10 @@ export class LineParser {
    * @returns one of {@link Line}, or {@link FIRST_FAULT} plus the place of the fault among FAULT_KINDS
    */
   next(bytes: Uint8Array): number {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
     const begin = this.position;
     const kind = this.#parse(bytes);
     if (kind >= FIRST_FAULT) this.position = bytes.indexOf(LF, this.position) + 1;
@@ -457,7 +464,7 @@ export class LineParser {
     words[FLAGS] = flags;
     words[PORTS] = ports;
     this.#setAddresses(source, destination, sourceFamily === 6 || destinationFamily === 6);
-    this.#setInterface(bytes, direction);
+    this.#setInterface(direction);
     this.position = position + 1;
     this.action = action;
     this.direction = direction;
@@ -491,12 +498,12 @@ export class LineParser {
     this.record.layout = this.layout.layouts[1];
   }
 
-  #setInterface(bytes: Uint8Array, direction: number): void {
+  #setInterface(direction: number): void {
     const candidate = this.#interfaceFrom[0]! < this.#interfaceTo[0]! ? 0 : 1;
     const from = this.#interfaceFrom[candidate]!;
     const to = this.#interfaceTo[candidate]!;
     this.hasInterface = from < to;
-    const number = from < to ? this.#interfaceMap.number(bytes, from, to) : 0;
+    const number = from < to ? this.#interfaceMap.number(this.#view, from, to) : 0;
     this.interfaceNumber = number;
     this.#words[INGRESS_INTERFACE] = direction === DIRECTION_EGRESS ? 0 : number;
     this.#words[EGRESS_INTERFACE] = direction === DIRECTION_EGRESS ? number : 0;

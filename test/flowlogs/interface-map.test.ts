@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { InterfaceMapError, MOST_INTERFACES, openInterfaceMap } from '../../src/flowlogs/interface-map.ts';
 
-const octets = (text: string): [Uint8Array, number, number] => [
-  Buffer.from(`..${text}..`),
+const octets = (text: string): [DataView, number, number] => [
+  new DataView(new TextEncoder().encode(`..${text}..`).buffer),
   2,
   2 + Buffer.byteLength(text),
 ];

@@ -82,8 +82,8 @@ export class MemoryInterfaceMap implements InterfaceMap {
     return this.numbers.size;
   }
 
-  number(octets: Uint8Array, from: number, to: number): number {
-    const name = Buffer.from(octets.subarray(from, to)).toString();
+  number(octets: DataView, from: number, to: number): number {
+    const name = Buffer.from(octets.buffer, octets.byteOffset + from, to - from).toString();
     const known = this.numbers.get(name);
     if (known !== undefined) return known;
     this.numbers.set(name, this.numbers.size + 1);
