@@ -31,7 +31,7 @@ rm -rf /etc/netplan /etc/network/interfaces.d
 systemd-sysusers weir.conf
 systemd-tmpfiles --create weir.conf
 systemctl enable systemd-networkd systemd-resolved nftables chrony unattended-upgrades
-systemctl enable weir weir-router weir-config.path
+systemctl enable weir weir-router weir-fetch weir-config.path
 
 if [ -n "${WEIR_SSM_AGENT_URL:-}" ]; then
   curl -fsSLo /tmp/ssm-agent.deb "$WEIR_SSM_AGENT_URL"

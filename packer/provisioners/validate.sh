@@ -19,12 +19,12 @@ done
 node -e 'process.exit(process.versions.node.split(".")[0] >= 22 ? 0 : 1)' || fault 'Node.js is older than 22'
 
 # Units and users.
-units='weir weir-router weir-config.path nftables chrony unattended-upgrades systemd-networkd systemd-resolved'
+units='weir weir-router weir-fetch weir-config.path nftables chrony unattended-upgrades systemd-networkd systemd-resolved'
 for unit in $units; do
   [ "$(systemctl is-enabled "$unit" 2>&1)" = enabled ] || fault "$unit is not enabled"
 done
 [ "$(systemctl is-enabled ssh.service 2>&1)" = masked ] || fault 'ssh is not masked'
-output=$(systemd-analyze verify weir.service weir-router.service weir-config.path 2>&1) || fault "units: $output"
+output=$(systemd-analyze verify weir.service weir-router.service weir-fetch.service weir-config.path 2>&1) || fault "units: $output"
 for user in weir weir-router; do id "$user" >/dev/null || fault "there is no user $user"; done
 
 # The kernel's settings: each can be made. (A container has not all of them, and may not write all.)

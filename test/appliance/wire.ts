@@ -32,7 +32,8 @@ export async function layWire(t: Test): Promise<Wire> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-appliance-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const { router, client, server, addresses } = lab;
-  // The router's addresses are the machine's to have: the namespace only joins the wires.
+  // The addresses and the forwarding are the machine's: the namespace only joins the wires.
+  await router.run(['sysctl', '-qw', 'net.ipv4.ip_forward=0', 'net.ipv6.conf.all.forwarding=0']);
   for (const [index, side] of ['to-client', 'to-server'].entries()) {
     await router.run(['ip', 'address', 'flush', 'dev', side]);
     for (const command of [
@@ -46,12 +47,11 @@ export async function layWire(t: Test): Promise<Wire> {
       await router.run(['ip', ...command.split(' ')]);
   }
   await client.run(['ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo']);
-  const { client: near, server: far, toClient, toServer } = addresses;
+  const { client: near, toClient, toServer } = addresses;
   // The default route leads to the VPC's own router, which has the metadata service behind it: the client.
   await startDhcp(client, folder, MACS[0], toClient, near.ipv4);
   await startDhcp(server, folder, MACS[1], toServer, undefined);
   const imds = await startImds(client, metadataOf(MACS, [toClient.ipv4, toServer.ipv4]));
-  void far;
   return { lab, imds, folder };
 }
 
