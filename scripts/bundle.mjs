@@ -43,6 +43,8 @@ if (!options['if-older'] || !isCurrent) {
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
+    // The SDK's modules rather than its CommonJS: what is imported later keeps its names.
+    ...(options['with-aws'] ? { mainFields: ['module', 'main'] } : {}),
     // Optional, native or large, and loaded only when asked for.
     external: [
       ...['cap', 'raw-socket', 'hyparquet', 'hyparquet-compressors'],

@@ -84,7 +84,7 @@ export class Container {
   /** Runs a command inside, as root. */
   run(argv: readonly string[]): Promise<Outcome> {
     return run([
-      ...['nsenter', `--target=${this.#leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--root', '--wd=/'],
+      ...['nsenter', `--target=${this.#leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--root', '--wdns=/'],
       ...['env', '-i', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=dumb'],
       ...argv,
     ]);

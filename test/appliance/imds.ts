@@ -8,12 +8,16 @@ export const IMDS_ADDRESS = '169.254.169.254';
 export const INSTANCE_ID = 'i-0123456789abcdef0';
 
 /** What an instance with these interfaces finds. */
-export function metadataOf(macs: readonly string[], addresses: readonly string[]): object {
+export function metadataOf(
+  macs: readonly string[],
+  addresses: readonly string[],
+  ids: readonly string[],
+): object {
   const interfaces = macs.map((mac, index) => [
     mac,
     {
       'device-number': `${index}`,
-      'interface-id': `eni-000000000000000${index + 1}`,
+      'interface-id': ids[index],
       'local-ipv4s': addresses[index],
       mac,
       'subnet-ipv4-cidr-block': `${addresses[index]!.replace(/\d+$/, '0')}/24`,

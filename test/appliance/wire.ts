@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Lab, LabNamespace } from '../../src/cli/demo/lab.ts';
 import { labFor, Program } from '../network/program.ts';
+import { Cloud } from './cloud.ts';
 import { metadataOf, startImds } from './imds.ts';
 
 export const MACS = ['02:00:00:00:71:01', '02:00:00:00:71:02'] as const;
@@ -22,6 +23,7 @@ export const PATIENCE_MILLISECONDS = 240_000;
 export interface Wire {
   readonly lab: Lab;
   readonly imds: Program;
+  readonly cloud: Cloud;
   /** For files of this test's own. */
   readonly folder: string;
 }
@@ -51,8 +53,10 @@ export async function layWire(t: Test): Promise<Wire> {
   // The default route leads to the VPC's own router, which has the metadata service behind it: the client.
   await startDhcp(client, folder, MACS[0], toClient, near.ipv4);
   await startDhcp(server, folder, MACS[1], toServer, undefined);
-  const imds = await startImds(client, metadataOf(MACS, [toClient.ipv4, toServer.ipv4]));
-  return { lab, imds, folder };
+  const machine = [toClient.ipv4, toServer.ipv4];
+  const cloud = await Cloud.start(client, near.ipv4, machine);
+  const imds = await startImds(client, metadataOf(MACS, machine, cloud.interfaces));
+  return { lab, imds, cloud, folder };
 }
 
 async function startDhcp(
