@@ -1,6 +1,6 @@
 /**
  * Runs inside the client's namespace, started by the tests: EC2, as moto_server plays it, with a VPC in which the
- * machine's interfaces and a route table are. Says `{"endpoint", "table", "interfaces"}`; each line of standard input has
+ * machine's interfaces and a route table are. Says `{"endpoint", "table", "interfaces", …}`; each line of standard input has
  * it say `{"routes", "sourceDestChecks"}` as they are then.
  *
  *   cloud-inside.js ADDRESS MACHINE-ADDRESS…
@@ -41,6 +41,7 @@ const ec2 = new EC2Client({
 const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: '10.71.0.0/16' }));
 const VpcId = Vpc!.VpcId!;
 const interfaces: string[] = [];
+const subnets: string[] = [];
 for (const address of addresses) {
   const CidrBlock = address.replace(/\d+$/, '0/24');
   const { Subnet } = await ec2.send(
@@ -48,11 +49,12 @@ for (const address of addresses) {
   );
   // moto gives the first address of a subnet to nobody, as AWS does; which one it is nobody looks at here.
   const made = await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: Subnet!.SubnetId! }));
+  subnets.push(Subnet!.SubnetId!);
   interfaces.push(made.NetworkInterface!.NetworkInterfaceId!);
 }
 const { RouteTable } = await ec2.send(new CreateRouteTableCommand({ VpcId }));
 const table = RouteTable!.RouteTableId!;
-say({ endpoint, table, interfaces });
+say({ endpoint, table, interfaces, subnets, vpc: VpcId });
 
 createInterface(process.stdin).on('line', async () => {
   const tables = await ec2.send(new DescribeRouteTablesCommand({ RouteTableIds: [table] }));

@@ -15,13 +15,17 @@ export class Cloud {
   readonly endpoint: string;
   readonly table: string;
   readonly interfaces: readonly string[];
+  readonly subnets: readonly string[];
+  readonly vpc: string;
   readonly #program: Program;
 
   private constructor(program: Program, said: Record<string, unknown>) {
     this.#program = program;
-    this.endpoint = String(said['endpoint']);
-    this.table = String(said['table']);
-    this.interfaces = said['interfaces'] as string[];
+    this.endpoint = String(said.endpoint);
+    this.table = String(said.table);
+    this.vpc = String(said.vpc);
+    this.interfaces = said.interfaces as string[];
+    this.subnets = said.subnets as string[];
   }
 
   /** It ends with the namespace. */

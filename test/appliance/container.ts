@@ -58,8 +58,13 @@ export class Container {
     ]);
     t.teardown(() => program.kill());
     const leader = await leaderOf(program);
-    // Its end is the end of all processes inside.
-    t.teardown(() => killIfThere(leader));
+    // Its end is the end of all processes inside. A test that is ended itself runs no teardown.
+    const kill = () => killIfThere(leader);
+    process.once('exit', kill);
+    t.teardown(() => {
+      process.off('exit', kill);
+      kill();
+    });
     const container = new Container(program, wire, leader);
     for (let index = 0; index < interfaces; index++) await container.plugIn(index as 0 | 1);
     await container.until(
@@ -84,7 +89,17 @@ export class Container {
   /** Runs a command inside, as root. */
   run(argv: readonly string[]): Promise<Outcome> {
     return run([
-      ...['nsenter', `--target=${this.#leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--root', '--wdns=/'],
+      ...[
+        'nsenter',
+        `--target=${this.#leader}`,
+        '--mount',
+        '--uts',
+        '--ipc',
+        '--net',
+        '--pid',
+        '--root',
+        '--wdns=/',
+      ],
       ...['env', '-i', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=dumb'],
       ...argv,
     ]);
@@ -132,7 +147,11 @@ async function leaderOf(program: LongProgram): Promise<number> {
 function descendants(id: number): number[] {
   let children: number[] = [];
   try {
-    children = readFileSync(`/proc/${id}/task/${id}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+    children = readFileSync(`/proc/${id}/task/${id}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
   } catch {
     return []; // it has ended meanwhile
   }

@@ -21,25 +21,32 @@ async function startWith(t: Test): Promise<{ site: Site; box: Container }> {
 const mainPid = async (box: Container, unit: string) =>
   (await box.run(['systemctl', 'show', '--property=MainPID', '--value', unit])).output.trim();
 
-test('an interface that comes 20 s late, while the metadata service answers 503 for 30 s', options, async (t) => {
-  const site = await Site.open(t);
-  tell(site.wire.imds, { status: 503 });
-  const box = await Container.start(t, site.wire, site.files, 1);
-  await delay(20_000);
-  await box.plugIn(1);
-  const took = await site.forwards(BOUND);
-  t.ok(took < 10_000, `the kernel forwards ${Math.round(took)} ms after the interface came, whatever the metadata`);
-  t.match(
-    (await box.run(['weir', 'router', 'status'])).output,
-    /waiting|metadata/i,
-    'the router says what it waits for',
-  );
-  await delay(10_000);
-  tell(site.wire.imds, { status: 200 });
-  await site.routed(BOUND);
-  await site.meters(BOUND);
-  await box.until('both run', ['systemctl', 'is-active', 'weir', 'weir-router'], ({ code }) => code === 0);
-});
+test(
+  'an interface that comes 20 s late, while the metadata service answers 503 for 30 s',
+  options,
+  async (t) => {
+    const site = await Site.open(t);
+    tell(site.wire.imds, { status: 503 });
+    const box = await Container.start(t, site.wire, site.files, 1);
+    await delay(20_000);
+    await box.plugIn(1);
+    const took = await site.forwards(BOUND);
+    t.ok(
+      took < 10_000,
+      `the kernel forwards ${Math.round(took)} ms after the interface came, whatever the metadata`,
+    );
+    t.match(
+      (await box.run(['journalctl', '-u', 'weir-router', '--no-pager'])).output,
+      /waiting for .*metadata/,
+      'the router says what it waits for',
+    );
+    await delay(10_000);
+    tell(site.wire.imds, { status: 200 });
+    await site.routed(BOUND);
+    await site.meters(BOUND);
+    await box.until('both run', ['systemctl', 'is-active', 'weir', 'weir-router'], ({ code }) => code === 0);
+  },
+);
 
 test('SIGKILL of each service', options, async (t) => {
   const { site, box } = await startWith(t);
@@ -63,17 +70,20 @@ test('SIGKILL of each service', options, async (t) => {
 
 test('a mistake in weir.yaml', options, async (t) => {
   const { site, box } = await startWith(t);
-  const write = (text: string) =>
-    box.run(['sh', '-c', 'printf %s "$1" >/etc/weir/weir.yaml', 'sh', text]);
+  const write = (text: string) => box.run(['sh', '-c', 'printf %s "$1" >/etc/weir/weir.yaml', 'sh', text]);
   const broken = site.configuration().replace('active-timeout: 2', 'active-timeuot: 2');
+  const before = await mainPid(box, 'weir');
   const { sent, lost } = await site.lostDuring(async () => {
     await write(broken);
-    await box.until(
-      'the reload is refused',
-      ['systemctl', 'status', '--no-pager', 'weir'],
-      ({ output }) => /active-timeuot/.test(output),
+    await box.until('the reload is refused', ['systemctl', 'status', '--no-pager', 'weir'], ({ output }) =>
+      /active-timeuot/.test(output),
     );
-    t.equal((await box.run(['systemctl', 'is-active', 'weir'])).output, 'active', 'what runs goes on');
+    await box.until(
+      'what runs goes on',
+      ['systemctl', 'is-active', 'weir'],
+      ({ output }) => output.trim() === 'active',
+    );
+    t.equal(await mainPid(box, 'weir'), before, 'the same process');
     await site.meters(BOUND);
 
     await box.run(['systemctl', 'restart', 'weir', 'weir-router']);
@@ -82,17 +92,26 @@ test('a mistake in weir.yaml', options, async (t) => {
       ['systemctl', 'status', '--no-pager', '--full', 'weir'],
       ({ output }) => /Active: failed/.test(output),
     );
-    t.match(status.output, /weir\.yaml:2.*active-timeuot.*active-timeout/s, 'the status names line and nearest name');
+    t.match(
+      status.output,
+      /weir\.yaml:2.*active-timeuot.*active-timeout/s,
+      'the status names line and nearest name',
+    );
     await box.until(
       'the router routes',
       ['systemctl', 'is-active', 'weir-router'],
-      ({ output }) => output === 'active',
+      ({ output }) => output.trim() === 'active',
     );
     await site.routed(BOUND);
     t.match(box.console(), /active-timeuot/, 'the console shows it');
 
     await write(site.configuration());
-    await box.until('weir is back by itself', ['systemctl', 'is-active', 'weir'], ({ code }) => code === 0, BOUND);
+    await box.until(
+      'weir is back by itself',
+      ['systemctl', 'is-active', 'weir'],
+      ({ code }) => code === 0,
+      BOUND,
+    );
     await site.meters(BOUND);
   });
   t.equal(lost, 0, `of ${sent} pings none is lost`);

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { LabNamespace } from '../../src/cli/demo/lab.ts';
 import { Program } from '../network/program.ts';
+import type { Cloud } from './cloud.ts';
 
 const SERVER = fileURLToPath(new URL('./imds-server.js', import.meta.url));
 export const IMDS_ADDRESS = '169.254.169.254';
@@ -11,7 +12,7 @@ export const INSTANCE_ID = 'i-0123456789abcdef0';
 export function metadataOf(
   macs: readonly string[],
   addresses: readonly string[],
-  ids: readonly string[],
+  { interfaces: ids, subnets, vpc }: Pick<Cloud, 'interfaces' | 'subnets' | 'vpc'>,
 ): object {
   const interfaces = macs.map((mac, index) => [
     mac,
@@ -21,8 +22,8 @@ export function metadataOf(
       'local-ipv4s': addresses[index],
       mac,
       'subnet-ipv4-cidr-block': `${addresses[index]!.replace(/\d+$/, '0')}/24`,
-      'subnet-id': `subnet-000000000000000${index + 1}`,
-      'vpc-id': 'vpc-00000000000000001',
+      'subnet-id': subnets[index],
+      'vpc-id': vpc,
       'vpc-ipv4-cidr-block': '10.71.0.0/16',
       'vpc-ipv4-cidr-blocks': '10.71.0.0/16',
     },
@@ -63,13 +64,10 @@ export function metadataOf(
 
 /** Starts it in a namespace that has its address; it ends with the namespace. */
 export async function startImds(namespace: LabNamespace, metadata: object): Promise<Program> {
-  const program = new Program(namespace, [
-    process.execPath,
-    SERVER,
-    IMDS_ADDRESS,
-    JSON.stringify(metadata),
-  ]);
-  await program.until('the metadata service', ({ lines }) => lines.some(({ listening }) => listening === true));
+  const program = new Program(namespace, [process.execPath, SERVER, IMDS_ADDRESS, JSON.stringify(metadata)]);
+  await program.until('the metadata service', ({ lines }) =>
+    lines.some(({ listening }) => listening === true),
+  );
   return program;
 }
 

@@ -59,9 +59,16 @@ export class Site {
     const { client, addresses } = this.wire.lab;
     const from = performance.now();
     for (;;) {
-      const { code } = await run(
-        ['ip', 'netns', 'exec', client.name, 'ping', '-c1', '-W1', addresses.server.ipv4],
-      );
+      const { code } = await run([
+        'ip',
+        'netns',
+        'exec',
+        client.name,
+        'ping',
+        '-c1',
+        '-W1',
+        addresses.server.ipv4,
+      ]);
       const took = performance.now() - from;
       if (code === 0) return took;
       if (took > withinMilliseconds) throw new Error(`nothing is forwarded after ${Math.round(took)} ms`);

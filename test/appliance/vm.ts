@@ -14,14 +14,12 @@ import { MACS, PATIENCE_MILLISECONDS, type Wire } from './wire.ts';
 export const IMAGE = fileURLToPath(new URL('../../appliance/image', import.meta.url));
 
 export class Vm {
-  readonly #program: Program;
   readonly #folder: string;
   readonly #qmp: Socket;
   readonly #answers: AsyncIterator<string>;
   readonly shell: SerialShell;
 
-  private constructor(program: Program, folder: string, qmp: Socket, serial: Socket) {
-    this.#program = program;
+  private constructor(folder: string, qmp: Socket, serial: Socket) {
     this.#folder = folder;
     this.#qmp = qmp;
     this.#answers = createInterface(qmp)[Symbol.asyncIterator]();
@@ -29,10 +27,15 @@ export class Vm {
   }
 
   /**
-   * Starts it with the first interface, and the second unless that is to come later. The disk's changes are kept while it
-   * lives, reboots included.
+   * Starts it with the first interface, and the second unless that is to come later, and with these files put in. The
+   * disk's changes are kept while it lives, reboots included.
    */
-  static async start(t: Test, { lab, folder }: Wire, interfaces: 1 | 2): Promise<Vm> {
+  static async start(
+    t: Test,
+    { lab, folder }: Wire,
+    files: Readonly<Record<string, string>>,
+    interfaces: 1 | 2 = 2,
+  ): Promise<Vm> {
     const program = new Program(lab.router, [
       ...['nice', '-n', '5', 'qemu-system-x86_64'],
       // The older machine, because its slots give the interfaces the names that they have in AWS.
@@ -40,10 +43,11 @@ export class Vm {
       ...['-nodefaults', '-display', 'none'],
       ...['-kernel', join(IMAGE, 'vmlinuz'), '-initrd', join(IMAGE, 'initrd')],
       '-append',
-      'root=LABEL=weir-root rw console=ttyS0 systemd.debug_shell=ttyS1 panic=5',
+      // cloud-init takes minutes here; that it finds user data is tried in the container.
+      'root=LABEL=weir-root rw console=ttyS0 systemd.debug_shell=ttyS1 panic=5 cloud-init=disabled',
       ...['-drive', `file=${join(IMAGE, 'disk.img')},if=virtio,format=raw,snapshot=on`],
-      // By this cloud-init knows an instance of EC2.
-      ...['-smbios', 'type=1,manufacturer=Amazon EC2,uuid=ec2e1916-9099-7caf-fd21-012345abcdef'],
+      // systemd-tmpfiles takes them from the firmware, early in the boot.
+      ...['-smbios', `type=11,value=io.systemd.credential.binary:tmpfiles.extra=${tmpfilesOf(files)}`],
       ...['-serial', `file:${join(folder, 'console')}`],
       ...['-serial', `unix:${join(folder, 'shell')},server=on,wait=off`],
       ...['-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
@@ -57,7 +61,7 @@ export class Vm {
       await connected(program, join(folder, 'qmp')),
       await connected(program, join(folder, 'shell')),
     ];
-    const vm = new Vm(program, folder, qmp, serial);
+    const vm = new Vm(folder, qmp, serial);
     t.teardown(() => {
       qmp.destroy();
       serial.destroy();
@@ -88,9 +92,21 @@ export class Vm {
     await this.shell.ready(PATIENCE_MILLISECONDS);
   }
 
-  /** Ends QEMU, as a loss of power would. */
-  async cutPower(): Promise<void> {
-    await this.#program.end('SIGKILL');
+  /** Has the machine boot again, its firmware included. Resolves when its shell answers anew. */
+  async reboot(): Promise<void> {
+    const bootId = () => this.shell.run('cat /proc/sys/kernel/random/boot_id');
+    const before = await bootId();
+    await this.shell.run('systemctl --no-block reboot');
+    const deadline = performance.now() + 2 * PATIENCE_MILLISECONDS;
+    for (;;) {
+      try {
+        await this.shell.ready(PATIENCE_MILLISECONDS);
+        if ((await bootId()).output !== before.output) return;
+      } catch (error) {
+        // The shell that was asked went down with the rest.
+        if (performance.now() > deadline) throw error;
+      }
+    }
   }
 
   async #command(execute: string, parameters?: object): Promise<void> {
@@ -98,7 +114,7 @@ export class Vm {
     for (;;) {
       const answer = await this.#answer();
       if ('return' in answer) return;
-      if ('error' in answer) throw new Error(`${execute}: ${JSON.stringify(answer['error'])}`);
+      if ('error' in answer) throw new Error(`${execute}: ${JSON.stringify(answer.error)}`);
     }
   }
 
@@ -122,4 +138,14 @@ async function connected(program: Program, path: string): Promise<Socket> {
     await delay(100);
   }
   throw new Error(`${path} has not come into being`);
+}
+
+/** Lines of tmpfiles.d that write these files, as a credential. */
+function tmpfilesOf(files: Readonly<Record<string, string>>): string {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  return base64(
+    Object.entries(files)
+      .map(([path, text]) => `f+~ ${path} 0644 root root - ${base64(text)}\n`)
+      .join(''),
+  );
 }

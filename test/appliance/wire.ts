@@ -55,7 +55,7 @@ export async function layWire(t: Test): Promise<Wire> {
   await startDhcp(server, folder, MACS[1], toServer, undefined);
   const machine = [toClient.ipv4, toServer.ipv4];
   const cloud = await Cloud.start(client, near.ipv4, machine);
-  const imds = await startImds(client, metadataOf(MACS, machine, cloud.interfaces));
+  const imds = await startImds(client, metadataOf(MACS, machine, cloud));
   return { lab, imds, cloud, folder };
 }
 
