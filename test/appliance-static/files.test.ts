@@ -15,6 +15,8 @@ import t from 'tap';
 import { hasProgram } from '../support/programs.ts';
 import { REPOSITORY, ROOTFS } from './rootfs.ts';
 
+/** Not the test runner's own settings. */
+const { PATH } = process.env;
 const MAIN = join(REPOSITORY, 'build/bundle/weir/main.js');
 const lacks = (program: string) => (hasProgram(program) ? false : `there is no ${program}`);
 
@@ -55,7 +57,7 @@ t.test('packer', { skip: lacks('packer') }, async (t) => {
   const payload = join(copy, 'payload');
   mkdirSync(payload);
   for (const arch of ['x64', 'arm64']) writeFileSync(join(payload, `payload-${arch}.tar.gz`), '');
-  const env = { PATH: process.env.PATH, HOME: copy, CHECKPOINT_DISABLE: '1' };
+  const env = { PATH, HOME: copy, CHECKPOINT_DISABLE: '1' };
   t.same(run('packer', ['fmt', '-check', '-diff', join(REPOSITORY, 'packer')], { env }), {
     status: 0,
     output: '',
@@ -82,7 +84,7 @@ t.test('after the build: each image, in each region', { skip: lacks('jq') }, asy
     const text = `#!/bin/sh\necho "$*" >>${folder}/calls\ncase $* in *describe-images*) echo "v2.0 ${mode} arm64" ;; esac\n`;
     writeFileSync(join(folder, 'aws'), text, { mode: 0o755 });
     return run(join(REPOSITORY, 'packer/after-build'), [join(folder, 'manifest')], {
-      env: { PATH: `${folder}:${process.env.PATH}` },
+      env: { PATH: `${folder}:${PATH}` },
     });
   };
   t.equal(aws('uefi-preferred').status, 0);

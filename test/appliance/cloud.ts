@@ -11,6 +11,9 @@ export interface CloudState {
   readonly sourceDestChecks: readonly boolean[];
 }
 
+/** What it says first. */
+type Said = Pick<Cloud, 'endpoint' | 'table' | 'vpc' | 'interfaces' | 'subnets'>;
+
 export class Cloud {
   readonly endpoint: string;
   readonly table: string;
@@ -19,20 +22,20 @@ export class Cloud {
   readonly vpc: string;
   readonly #program: Program;
 
-  private constructor(program: Program, said: Record<string, unknown>) {
+  private constructor(program: Program, said: Said) {
     this.#program = program;
-    this.endpoint = String(said.endpoint);
-    this.table = String(said.table);
-    this.vpc = String(said.vpc);
-    this.interfaces = said.interfaces as string[];
-    this.subnets = said.subnets as string[];
+    this.endpoint = said.endpoint;
+    this.table = said.table;
+    this.vpc = said.vpc;
+    this.interfaces = said.interfaces;
+    this.subnets = said.subnets;
   }
 
   /** It ends with the namespace. */
   static async start(namespace: LabNamespace, host: string, addresses: readonly string[]): Promise<Cloud> {
     const program = new Program(namespace, [process.execPath, INSIDE, host, ...addresses]);
     const said = await program.until('EC2', ({ lines }) => lines[0], START_MILLISECONDS);
-    return new Cloud(program, said);
+    return new Cloud(program, said as unknown as Said);
   }
 
   /** As EC2 tells it now. */

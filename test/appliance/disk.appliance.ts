@@ -19,6 +19,9 @@ interface Sum {
   octets: number;
 }
 
+/** What of nfdump's record counts here. */
+type NfdumpRecord = Readonly<Record<'src_port' | 'dst_port' | 'in_packets' | 'in_bytes', number>>;
+
 /** What one namespace sends to one port, or from it, as its own kernel counts it. */
 class Counter {
   readonly #namespace: LabNamespace;
@@ -69,13 +72,13 @@ async function startNfcapd(t: Test, site: Site): Promise<{ sums(ports: readonly 
       child.kill('SIGTERM');
       await closed;
       const { output } = await run(['nfdump', '-R', flows, '-q', '-o', 'json']);
-      const records = JSON.parse(output) as Record<string, number>[];
+      const records = JSON.parse(output) as NfdumpRecord[];
       return (['dst_port', 'src_port'] as const).map((end) => {
         const sum = { packets: 0, octets: 0 };
         for (const record of records) {
-          if (!ports.includes(record[end]!)) continue;
-          sum.packets += record.in_packets!;
-          sum.octets += record.in_bytes!;
+          if (!ports.includes(record[end])) continue;
+          sum.packets += record.in_packets;
+          sum.octets += record.in_bytes;
         }
         return sum;
       });

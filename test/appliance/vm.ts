@@ -118,10 +118,10 @@ export class Vm {
     }
   }
 
-  async #answer(): Promise<Record<string, unknown>> {
+  async #answer(): Promise<{ readonly return?: unknown; readonly error?: unknown }> {
     const { value, done } = await this.#answers.next();
     if (done === true) throw new Error('QEMU has ended');
-    return JSON.parse(value) as Record<string, unknown>;
+    return JSON.parse(value);
   }
 }
 
