@@ -142,6 +142,45 @@ test('restarts of what the router stands on', options, async (t) => {
     await site.routed(BOUND);
   });
   t.equal(lost, 0, `of ${sent} pings none is lost`);
-  const modules = await box.run(['nft', 'list', 'ruleset']);
-  t.notMatch(modules.output, /\bct\b|masquerade/, 'no rule asks for connection tracking');
+  const rules = await box.run(['nft', 'list', 'ruleset']);
+  t.notMatch(rules.output, /\bct\b|masquerade/, 'no rule asks for connection tracking');
+});
+
+test('the confined router may do its work: settings that others change, and NAT', options, async (t) => {
+  const site = await Site.open(t);
+  const files = { ...site.files, '/etc/weir/weir.yaml': `${site.configuration()}  nat: true\n` };
+  const box = await Container.start(t, site.wire, files);
+  await site.forwards(BOUND);
+  await box.until(
+    'the rules of NAT are loaded',
+    ['nft', 'list', 'table', 'inet', 'weir_router'],
+    ({ output }) => output.includes('masquerade'),
+    BOUND,
+  );
+  const setting = '/proc/sys/net/ipv4/conf/all/send_redirects';
+  await box.run(['sh', '-c', `echo 1 >${setting}`]);
+  await box.until(
+    'the setting is right again',
+    ['cat', setting],
+    ({ output }) => output.trim() === '0',
+    BOUND,
+  );
+  await site.meters(BOUND);
+});
+
+test('user data writes weir.yaml, by cloud-init', options, async (t) => {
+  const site = await Site.open(t);
+  const content = Buffer.from(site.configuration()).toString('base64');
+  const userData = `#cloud-config\nwrite_files:\n  - path: /etc/weir/weir.yaml\n    encoding: b64\n    content: ${content}\n`;
+  tell(site.wire.imds, { userData });
+  const { '/etc/weir/environment': environment = '' } = site.files;
+  const box = await Container.start(t, site.wire, { '/etc/weir/environment': environment });
+  await site.forwards(BOUND);
+  await site.meters(BOUND);
+  await site.routed(BOUND);
+  t.equal((await box.run(['cat', '/etc/weir/weir.yaml'])).output.trim(), site.configuration().trim());
+  t.notOk(
+    site.wire.imds.lines.some(({ status }) => status === 401),
+    'nobody asks without a token',
+  );
 });
