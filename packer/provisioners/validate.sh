@@ -45,7 +45,7 @@ setpriv --reuid=weir --regid=weir --clear-groups $rights weir doctor || fault 'w
 [ -s /etc/machine-id ] && fault '/etc/machine-id is not empty'
 gone /var/lib/dbus/machine-id /var/lib/systemd/random-seed /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh
 gone /root/.*_history /home/*/.*_history /var/lib/cloud/instance /var/log/cloud-init*.log /var/lib/amazon/ssm
-gone /var/lib/weir/* /tmp/weir /usr/bin/gcc
+gone /var/lib/weir/* /tmp/payload /opt/payload /usr/bin/gcc
 if accounts=$(awk -F: '$2 ~ /^\$/ { print $1 }' /etc/shadow) && [ -n "$accounts" ]; then
   fault "accounts with a password: $accounts"
 fi

@@ -27,7 +27,7 @@ export class Container {
 
   /**
    * Boots a fresh copy (an overlay in memory) in the middle of the wire, with these files put in, and its interfaces unless
-   * one is to come later. Where weir.yaml is not among the files, cloud-init runs: it is to bring it.
+   * one is to come later.
    */
   static async start(
     t: Test,
@@ -36,8 +36,8 @@ export class Container {
     interfaces: 1 | 2 = 2,
   ): Promise<Container> {
     const lower = join(wire.folder, 'files');
-    const noCloudInit = '/etc/weir/weir.yaml' in files ? { '/etc/cloud/cloud-init.disabled': '' } : {};
-    for (const [path, text] of Object.entries({ ...noCloudInit, ...files })) {
+    // Without DMI cloud-init takes it for no instance of EC2: see vm.ts.
+    for (const [path, text] of Object.entries({ '/etc/cloud/cloud-init.disabled': '', ...files })) {
       mkdirSync(dirname(join(lower, path)), { recursive: true });
       writeFileSync(join(lower, path), text);
     }

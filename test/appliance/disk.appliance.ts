@@ -19,9 +19,6 @@ interface Sum {
   octets: number;
 }
 
-/** What of nfdump's record counts here. */
-type NfdumpRecord = Readonly<Record<'src_port' | 'dst_port' | 'in_packets' | 'in_bytes', number>>;
-
 /** What one namespace sends to one port, or from it, as its own kernel counts it. */
 class Counter {
   readonly #namespace: LabNamespace;
@@ -34,12 +31,12 @@ class Counter {
   static async start(namespace: LabNamespace, match: readonly string[]): Promise<Counter> {
     // Segments are counted as they leave, so nothing may cut them later.
     await namespace.run(['ethtool', '-K', 'eth0', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
-    const rules = match.map((rule) => `${rule} counter name sent`).join('\n');
+    const rules = match.map((rule) => `${rule} counter name sent;`).join(' ');
     await namespace.run([
       'nft',
       `table inet count {
          counter sent { }
-         chain output { type filter hook output priority 0; ${rules.replaceAll('\n', '; ')} }
+         chain output { type filter hook output priority 0; ${rules} }
        }`,
     ]);
     return new Counter(namespace);
@@ -71,14 +68,16 @@ async function startNfcapd(t: Test, site: Site): Promise<{ sums(ports: readonly 
     async sums(ports) {
       child.kill('SIGTERM');
       await closed;
-      const { output } = await run(['nfdump', '-R', flows, '-q', '-o', 'json']);
-      const records = JSON.parse(output) as NfdumpRecord[];
-      return (['dst_port', 'src_port'] as const).map((end) => {
+      const { output } = await run(['nfdump', '-R', flows, '-q', '-o', 'raw']);
+      // A paragraph of lines `name = value` a record.
+      const records = output.split('Flow Record:').slice(1);
+      return ['dst port', 'src port'].map((end) => {
         const sum = { packets: 0, octets: 0 };
         for (const record of records) {
-          if (!ports.includes(record[end])) continue;
-          sum.packets += record.in_packets;
-          sum.octets += record.in_bytes;
+          const value = (name: string) => Number(new RegExp(`^ +${name} *= *(\\d+)`, 'm').exec(record)?.[1]);
+          if (!ports.includes(value(end))) continue;
+          sum.packets += value('in packets');
+          sum.octets += value('in bytes');
         }
         return sum;
       });
@@ -156,4 +155,26 @@ test('the disk boots, routes and measures, whatever comes late, and again after 
   );
   t.match(output, /^0\n.*cloud.*\nactive\nactive$/m, 'no connection tracking is loaded, both services run');
   at('the end');
+});
+
+test('user data writes weir.yaml, by cloud-init and IMDSv2', {
+  skip: noVm,
+  timeout: 1_100_000,
+}, async (t) => {
+  const site = await Site.open(t);
+  const { imds } = site.wire;
+  const { '/etc/weir/weir.yaml': configuration = '', ...files } = site.files;
+  const content = Buffer.from(configuration).toString('base64');
+  const entry = `path: /etc/weir/weir.yaml\n    encoding: b64\n    content: ${content}`;
+  tell(imds, { userData: `#cloud-config\nwrite_files:\n  - ${entry}\n` });
+  const vm = await Vm.start(t, site.wire, files);
+  await vm.booted();
+  await site.forwards(2 * PATIENCE_MILLISECONDS);
+  await site.meters(2 * PATIENCE_MILLISECONDS);
+  await site.routed(PATIENCE_MILLISECONDS);
+  t.equal((await vm.shell.run('cat /etc/weir/weir.yaml')).output, configuration);
+  t.notOk(
+    imds.lines.some(({ status }) => status === 401),
+    'nobody asks without a token',
+  );
 });

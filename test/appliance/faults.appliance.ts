@@ -167,20 +167,3 @@ test('the confined router may do its work: settings that others change, and NAT'
   );
   await site.meters(BOUND);
 });
-
-test('user data writes weir.yaml, by cloud-init', options, async (t) => {
-  const site = await Site.open(t);
-  const content = Buffer.from(site.configuration()).toString('base64');
-  const userData = `#cloud-config\nwrite_files:\n  - path: /etc/weir/weir.yaml\n    encoding: b64\n    content: ${content}\n`;
-  tell(site.wire.imds, { userData });
-  const { '/etc/weir/environment': environment = '' } = site.files;
-  const box = await Container.start(t, site.wire, { '/etc/weir/environment': environment });
-  await site.forwards(BOUND);
-  await site.meters(BOUND);
-  await site.routed(BOUND);
-  t.equal((await box.run(['cat', '/etc/weir/weir.yaml'])).output.trim(), site.configuration().trim());
-  t.notOk(
-    site.wire.imds.lines.some(({ status }) => status === 401),
-    'nobody asks without a token',
-  );
-});

@@ -28,7 +28,8 @@ export class Vm {
 
   /**
    * Starts it with the first interface, and the second unless that is to come later, and with these files put in. The
-   * disk's changes are kept while it lives, reboots included.
+   * disk's changes are kept while it lives, reboots included. Where weir.yaml is not among the files, cloud-init runs: it is
+   * to bring it.
    */
   static async start(
     t: Test,
@@ -43,8 +44,10 @@ export class Vm {
       ...['-nodefaults', '-display', 'none'],
       ...['-kernel', join(IMAGE, 'vmlinuz'), '-initrd', join(IMAGE, 'initrd')],
       '-append',
-      // cloud-init takes minutes here; that it finds user data is tried in the container.
-      'root=LABEL=weir-root rw console=ttyS0 systemd.debug_shell=ttyS1 panic=5 cloud-init=disabled',
+      // cloud-init takes minutes here.
+      `root=LABEL=weir-root rw console=ttyS0 systemd.debug_shell=ttyS1 panic=5${'/etc/weir/weir.yaml' in files ? ' cloud-init=disabled' : ''}`,
+      // By this it knows an instance of EC2.
+      ...['-smbios', 'type=1,manufacturer=Amazon EC2,uuid=ec2e1916-9099-7caf-fd21-012345abcdef'],
       ...['-drive', `file=${join(IMAGE, 'disk.img')},if=virtio,format=raw,snapshot=on`],
       // systemd-tmpfiles takes them from the firmware, early in the boot.
       ...['-smbios', `type=11,value=io.systemd.credential.binary:tmpfiles.extra=${tmpfilesOf(files)}`],
