@@ -29,8 +29,8 @@ class Counter {
 
   /** @param match in nft's language */
   static async start(namespace: LabNamespace, match: readonly string[]): Promise<Counter> {
-    // Segments are counted as they leave, so nothing may cut them later.
-    await namespace.run(['ethtool', '-K', 'eth0', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
+    // TCP hands over one segment at a time, so that the rules see what the wire does.
+    await namespace.run(['ip', 'link', 'set', 'eth0', 'gso_max_segs', '1']);
     const rules = match.map((rule) => `${rule} counter name sent;`).join(' ');
     await namespace.run([
       'nft',
