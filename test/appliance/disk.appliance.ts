@@ -150,10 +150,11 @@ test('the disk boots, routes and measures, whatever comes late, and again after 
     t.equal(lost, 0, `SIGKILL of ${unit}: no ping is lost`);
   }
   const { output } = await vm.shell.run(
-    'lsmod | grep -c ^nf_conntrack; uname -r; systemctl is-active weir weir-router',
+    'until [ "$(systemctl is-active weir weir-router | sort -u)" = active ]; do sleep 1; done; lsmod; uname -r',
     PATIENCE_MILLISECONDS,
   );
-  t.match(output, /^0\n.*cloud.*\nactive\nactive$/m, 'no connection tracking is loaded, both services run');
+  t.match(output, /^[\d.]+\S*cloud/m, "both services run, on Debian's kernel for clouds");
+  t.notMatch(output, /nf_conntrack/, 'no connection tracking is loaded');
   at('the end');
 });
 
