@@ -1,21 +1,27 @@
 // Bundles the program: src/cli → build/bundle/weir/, one file to start from and one a command.
 //
-//   node scripts/bundle.mjs [--if-older]
+//   node scripts/bundle.mjs [--if-older] [--with-aws] [--out FOLDER]
+//
+// --with-aws: the AWS SDK is in it, too (the appliance, which has no node_modules/).
 //
 // Not for size: a bundle writes constants where they are used (src/packet/packet-layout.ts says what that gains), and
 // starts in two thirds of the time, because Node opens a few files instead of two hundred.
 
 import { rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { inlineConstants } from './inline-constants.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folder = join(root, 'build/bundle/weir');
+const { values: options } = parseArgs({
+  options: { 'if-older': { type: 'boolean' }, 'with-aws': { type: 'boolean' }, out: { type: 'string' } },
+});
+const folder = resolve(root, options.out ?? 'build/bundle/weir');
 
-const time = (file) => statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const made = time('build/bundle/weir/main.js');
+const time = (file) => statSync(resolve(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const made = time(join(folder, 'main.js'));
 // tsc writes this file whenever a source has changed.
 const isCurrent = [
   'build/.tsbuildinfo',
@@ -24,7 +30,7 @@ const isCurrent = [
   'package-lock.json',
 ].every((file) => time(file) < made);
 
-if (!process.argv.includes('--if-older') || !isCurrent) {
+if (!options['if-older'] || !isCurrent) {
   rmSync(folder, { recursive: true, force: true });
   await build({
     absWorkingDir: root,
@@ -42,8 +48,13 @@ if (!process.argv.includes('--if-older') || !isCurrent) {
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
+    // The SDK's modules rather than its CommonJS: what is imported later keeps its names.
+    ...(options['with-aws'] ? { mainFields: ['module', 'main'] } : {}),
     // Optional, native or large, and loaded only when asked for.
-    external: ['cap', 'raw-socket', '@aws-sdk/*', 'hyparquet', 'hyparquet-compressors'],
+    external: [
+      ...['cap', 'raw-socket', 'hyparquet', 'hyparquet-compressors'],
+      ...(options['with-aws'] ? [] : ['@aws-sdk/*']),
+    ],
     // What comes from CommonJS packages asks for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",

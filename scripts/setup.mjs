@@ -1,7 +1,7 @@
 // Sets up what `npm start`, `npm test` and `npm run bench` need and the machine lacks: Debian packages, npm
 // packages, the addon, the build. Quick when nothing is missing. Plain Node, no dependency: it runs first.
 //
-//   node scripts/setup.mjs [start|test|bench]
+//   node scripts/setup.mjs [start|test|bench|appliance]
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,13 +15,13 @@ const purpose = process.argv[2] ?? 'start';
 /** Debian packages by the command or file that tells whether they are there. */
 const PACKAGES = [
   // [package, commands or files that show it, purposes, what is lost without it]
-  ['gcc', ['gcc'], 'start test bench', 'the ring addon cannot be built'],
-  ['libc6-dev', ['/usr/include/stdio.h'], 'start test bench', 'the ring addon cannot be built'],
-  ['iproute2', ['ip'], 'start test bench', 'no network namespaces: the demo replays a capture'],
-  ['iputils-ping', ['ping'], 'start test', 'no ping among the traffic of the demo'],
+  ['gcc', ['gcc'], 'start test bench appliance', 'the ring addon cannot be built'],
+  ['libc6-dev', ['/usr/include/stdio.h'], 'start test bench appliance', 'the ring addon cannot be built'],
+  ['iproute2', ['ip'], 'start test bench appliance', 'no network namespaces: the demo replays a capture'],
+  ['iputils-ping', ['ping'], 'start test appliance', 'no ping among the traffic of the demo'],
   ['tcpdump', ['tcpdump'], 'start test bench', '--filter cannot be compiled'],
-  ['ethtool', ['ethtool'], 'test bench', 'tests of offloads are skipped'],
-  ['nftables', ['nft'], 'test', 'tests of the router are skipped'],
+  ['ethtool', ['ethtool'], 'test bench appliance', 'tests of offloads are skipped'],
+  ['nftables', ['nft'], 'test appliance', 'tests of the router are skipped'],
   ['iperf3', ['iperf3'], 'test', 'tests of offloads are skipped'],
   [
     'libpcap-dev',
@@ -32,11 +32,22 @@ const PACKAGES = [
   ['g++', ['g++'], 'test', '--capture libpcap cannot be tested'],
   ['make', ['make'], 'test', '--capture libpcap cannot be tested'],
   ['python3', ['python3'], 'test', '--capture libpcap cannot be tested'],
-  ['nfdump', ['nfcapd', 'nfdump'], 'test', 'tests against nfcapd are skipped'],
+  ['nfdump', ['nfcapd', 'nfdump'], 'test appliance', 'tests against nfcapd are skipped'],
   ['pmacct', ['nfacctd'], 'test', 'tests against nfacctd are skipped'],
   ['tshark', ['tshark'], 'test', 'tests against tshark are skipped'],
   ['openssl', ['openssl'], 'test', 'tests of TLS are skipped'],
   ['prometheus', ['promtool'], 'test', 'the metrics are not checked by promtool'],
+  ['shellcheck', ['shellcheck'], 'test', "the appliance's scripts are not checked"],
+  ['packer', ['packer'], 'test', "the image's template is not checked"],
+  ['jq', ['jq'], 'test', 'what follows a build of images is not checked'],
+  ['systemd', ['systemd-analyze'], 'test', 'the units are not checked'],
+  ['mmdebstrap', ['mmdebstrap'], 'appliance', 'there is no disk to test'],
+  ['e2fsprogs', ['mke2fs'], 'appliance', 'there is no disk to test'],
+  ['systemd-container', ['systemd-nspawn'], 'appliance', 'there is no disk to test'],
+  ['util-linux', ['nsenter'], 'appliance', 'the disk is not tested in a container'],
+  ['bsdutils', ['script'], 'appliance', 'the disk is not tested in a container'],
+  ['qemu-system-x86', ['qemu-system-x86_64'], 'appliance', 'the disk is not booted'],
+  ['dnsmasq-base', ['dnsmasq'], 'appliance', 'the disk is not booted'],
   ['softflowd', ['softflowd'], 'bench', 'there is no peer to measure beside'],
 ];
 

@@ -1,0 +1,3 @@
+// A public image cannot be encrypted.
+encrypt     = false
+image_users = ["all"]
