@@ -15,7 +15,7 @@ if (built.status !== 0 && built.status !== CANNOT) {
   process.stderr.write('test-appliance: the disk was not made, for the reason above\n');
   process.exit(1);
 }
-const files = ['faults', 'disk'].map((name) => `build/test/appliance/${name}.appliance.js`);
+const files = ['faults', 'user-data', 'disk'].map((name) => `build/test/appliance/${name}.appliance.js`);
 const tap = ['node_modules/tap/dist/esm/run.mjs', 'run', ...files, '--jobs=1', '--timeout=1200'];
 const { status } = spawnSync(process.execPath, [...tap, ...process.argv.slice(2)], {
   cwd: root,
