@@ -59,9 +59,13 @@ export const flowRecord: FuzzTarget = {
     strictEqual(decoded('packetDeltaCount'), exporter.sent.packets, 'packets');
     strictEqual(decoded('octetDeltaCount'), exporter.sent.octets, 'octets');
     const lost = exporter.notSent.get('not_representable')!;
-    strictEqual(exporter.sent.records + lost.records, sent.length, 'records that are sent, or cannot be');
+    const told = exporter.sent.records + lost.records;
     // v5 makes several records of one that exceeds its 32 bits: of those the sums have to do.
-    if (protocol === 'netflow5') return;
+    if (protocol === 'netflow5') {
+      ok(told >= sent.length, 'records that are sent, or cannot be');
+      return;
+    }
+    strictEqual(told, sent.length, 'records that are sent, or cannot be');
     strictEqual(lost.records, 0, 'v9 and IPFIX carry every record');
     strictEqual(rig.records.length, sent.length, 'records');
     sent.forEach((record, i) => {
