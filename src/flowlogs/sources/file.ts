@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogFormat, LogObject, LogSource, ParquetContent, TextContent } from '../log-object.ts';
-import { decompressed } from './gunzip.ts';
+import { decompressed, remembering } from './gunzip.ts';
 import { timeOfName } from './s3-keys.ts';
 import { SourceError } from './source-error.ts';
 
@@ -21,6 +21,8 @@ export interface FileSourceOptions {
 }
 
 const READ_OCTETS = 256 * 1024;
+/** Of standard input, which cannot be read again where its gzip turns out to be damaged. */
+const REMEMBERED_OCTETS = 16 * 1024 * 1024;
 const IN_FOLDERS = /\.(?:log|gz|parquet)$/i;
 
 export class FileSource implements LogSource {
@@ -43,7 +45,11 @@ export class FileSource implements LogSource {
         name: 'standard input',
         storedOctets: undefined,
         format,
-        content: { kind: 'text', header: 'first-line', chunks: () => decompressed(standardInput()) },
+        content: {
+          kind: 'text',
+          header: 'first-line',
+          chunks: () => decompressed(remembering(standardInput(), REMEMBERED_OCTETS)),
+        },
       };
       return;
     }
@@ -72,16 +78,22 @@ export class FileSource implements LogSource {
   }
 
   #textFile(path: string): TextContent {
+    let most = 0;
+    // What is read again, since it is damaged, counts once.
     const counted = (octets: number): void => {
-      this.readOctets += octets;
+      if (octets <= most) return;
+      this.readOctets += octets - most;
+      most = octets;
     };
     async function* read(): AsyncGenerator<Uint8Array> {
+      let octets = 0;
       for await (const chunk of createReadStream(path, { highWaterMark: READ_OCTETS })) {
-        counted(chunk.length);
+        octets += chunk.length;
+        counted(octets);
         yield chunk;
       }
     }
-    return { kind: 'text', header: 'first-line', chunks: () => decompressed(read()) };
+    return { kind: 'text', header: 'first-line', chunks: () => decompressed(read) };
   }
 
   async #files(path: string): Promise<{ path: string; octets: number }[]> {

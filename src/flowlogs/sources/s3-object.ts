@@ -1,7 +1,7 @@
 /** An object of S3 as the converter reads it: a small one from memory, a large one as it comes. */
 import { AwsError } from '../../aws/errors.ts';
 import type { LogFormat, LogObject } from '../log-object.ts';
-import { decompressed } from './gunzip.ts';
+import { decompressed, type StoredOctets } from './gunzip.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Url } from './s3-keys.ts';
 
@@ -48,11 +48,11 @@ export async function fetchObject(
             },
           },
         }
-      : { ...object, content: text(bucket.octets(key, reading)) };
+      : { ...object, content: text(() => bucket.octets(key, reading)) };
   }
   // Without a size only what is read by ranges must be fetched as a whole.
   if (octets === undefined && !isNamedParquet) {
-    return { ...object, content: text(bucket.octets(key, reading)) };
+    return { ...object, content: text(() => bucket.octets(key, reading)) };
   }
   const chunks: Uint8Array[] = [];
   if (octets !== 0) for await (const chunk of bucket.octets(key, ahead)) chunks.push(chunk);
@@ -60,7 +60,7 @@ export async function fetchObject(
   const isParquet =
     isNamedParquet ||
     (first !== undefined && Buffer.from(first.subarray(0, 4)).toString('latin1') === PARQUET_MAGIC);
-  if (!isParquet) return { ...object, content: text(chunks) };
+  if (!isParquet) return { ...object, content: text(() => chunks) };
   const whole = Buffer.concat(chunks);
   return {
     ...object,
@@ -74,7 +74,7 @@ export async function fetchObject(
   };
 }
 
-function text(octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): LogObject['content'] {
+function text(octets: StoredOctets): LogObject['content'] {
   return { kind: 'text', header: 'first-line', chunks: () => decompressed(octets) };
 }
 
