@@ -491,6 +491,19 @@ t.test(
   },
 );
 
+t.test('an object that ends its source is said once, by what ends it', async (t) => {
+  const source = new MemorySource({ text: HEADER, fails: new Error('AWS cannot be reached') });
+  source.failed = async (object, error) => {
+    throw new Error(`${object.name}: ${error.message}`);
+  };
+  const { made, errors } = converter([source], [outlet('ipfix', new MemoryTransport())]);
+  await made.start();
+  await t.rejects(made.finished, { message: 'object 0: AWS cannot be reached' });
+  await made.stop(100);
+  t.same(errors, []);
+  t.match(made.counts, { objects: 0, failedObjects: 1 });
+});
+
 t.test('faults are shown once a kind, with their place; a line of a megabyte stops nothing', async (t) => {
   const transport = new MemoryTransport();
   const text = [

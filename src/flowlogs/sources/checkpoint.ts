@@ -7,7 +7,7 @@
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { SourceError } from './source-error.ts';
+import { type RecordsNotSentError, SourceError } from './source-error.ts';
 
 /** How late an object may come, behind the newest that was exported. */
 export const LOOK_BACK_MILLISECONDS = 3_600_000;
@@ -148,9 +148,10 @@ export class Checkpoint {
 }
 
 /** What ends a source whose object did not leave as a whole. */
-export function notInCheckpoint(object: string, checkpoint: string): SourceError {
+export function notInCheckpoint(object: string, error: RecordsNotSentError, checkpoint: string): SourceError {
   return new SourceError(
-    `${object}: it is not in the checkpoint ${checkpoint}, since not all of it was sent; the next start exports it again`,
+    `${object}: ${error.message}; it is not in the checkpoint ${checkpoint}, and the next start exports it again`,
+    { cause: error },
   );
 }
 

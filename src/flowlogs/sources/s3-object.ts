@@ -83,7 +83,71 @@ export function hasVanished(error: unknown): boolean {
   return error instanceof AwsError && error.kind === 'no-such-key';
 }
 
-/** Whether an error is the object's own: with any other the rest of the source will not be read, either. */
+/** Whether the object may not be read. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof AwsError && error.kind === 'access-denied';
+}
+
+/**
+ * Whether an error is the object's own, so that the others may be read all the same. Access that is denied may be the object's
+ * or everyone's: {@link DeniedObjects} tells. With any other the rest of the source will not be read, either.
+ */
 export function isOfObject(error: unknown): boolean {
-  return !(error instanceof AwsError) || error.kind === 'no-such-key' || error.kind === 'changed';
+  return (
+    !(error instanceof AwsError) ||
+    ['no-such-key', 'changed', 'archived', 'access-denied'].includes(error.kind)
+  );
+}
+
+/** An object whose fetching failed for a reason of its own: it fails when it is read, as any damaged one does. */
+export function unreadableObject({ bucket, key, octets }: ObjectPlace, error: Error): LogObject {
+  return {
+    name: s3Url(bucket.bucket, key),
+    storedOctets: octets,
+    format: undefined,
+    content: {
+      kind: 'text',
+      header: 'first-line',
+      // biome-ignore lint/correctness/useYield: there is nothing to hand over
+      async *chunks() {
+        throw error;
+      },
+    },
+  };
+}
+
+/** So many objects denied, and none read: the rest will be no different. */
+const MOST_DENIED = 8;
+
+/**
+ * Objects to which access is denied. As long as none could be read it is not known whether that is theirs alone: they are
+ * done with when one could be read.
+ */
+export class DeniedObjects<Item> {
+  #waiting: Item[] = [];
+  #isOneRead = false;
+
+  /** Of those that are not done with. */
+  get count(): number {
+    return this.#waiting.length;
+  }
+
+  /** So many are denied, and none was read, that the rest will be no different. */
+  get isEverything(): boolean {
+    return !this.#isOneRead && this.#waiting.length >= MOST_DENIED;
+  }
+
+  add(item: Item): void {
+    this.#waiting.push(item);
+  }
+
+  /** One could be read. */
+  read(): void {
+    this.#isOneRead = true;
+  }
+
+  /** Those that are done with now. */
+  take(): readonly Item[] {
+    return this.#isOneRead ? this.#waiting.splice(0) : [];
+  }
 }

@@ -326,17 +326,22 @@ t.test('errors that end it say what to grant or change', async (t) => {
   await bench.put('logs', 'x/a.log', 'a');
   const fails = async (fault: typeof proxy.fault): Promise<string> => {
     proxy.fault = fault;
+    let ofObject: Error | undefined;
     try {
-      await readAll(source('s3://logs/x', { clients: bench.clients({ maxAttempts: 1 }) }));
+      const s3 = source('s3://logs/x', { clients: bench.clients({ maxAttempts: 1 }) });
+      await readAll(s3, undefined, ({ error }) => {
+        ofObject = error;
+      });
     } catch (error) {
-      return (error as Error).message;
+      const { message } = error as Error;
+      return ofObject === undefined ? message : `${ofObject.message} | ${message}`;
     }
     return 'no error';
   };
   t.equal(
     await fails((seen) => (isGet(seen) ? s3Fault(403, 'AccessDenied', 'Access Denied') : undefined)),
     's3://logs/x/a.log: access denied: s3:GetObject; grant s3:GetObject on arn:aws:s3:::logs/x/a.log (a key that is not ' +
-      'there is answered so, too, where s3:ListBucket is not granted)',
+      'there is answered so, too, where s3:ListBucket is not granted) | s3://logs/x: access was denied to every object that was to be read',
   );
   t.equal(
     await fails(() => s3Fault(403, 'AccessDenied', 'Access Denied')),
@@ -354,7 +359,7 @@ t.test('errors that end it say what to grant or change', async (t) => {
         : undefined,
     ),
     's3://logs/x/a.log: access denied: s3:GetObject; grant kms:Decrypt on arn:aws:kms:eu-west-1:123456789012:key/1 to ' +
-      'arn:aws:sts::123456789012:assumed-role/weir/i-1',
+      'arn:aws:sts::123456789012:assumed-role/weir/i-1 | s3://logs/x: access was denied to every object that was to be read',
   );
   t.equal(
     await fails(() => s3Fault(400, 'ExpiredToken', 'The provided token has expired.')),
@@ -380,6 +385,53 @@ t.test('errors that end it say what to grant or change', async (t) => {
     kind: 'no-such-bucket',
     message: "s3://nothing-here/x: there is no such bucket; look at the bucket's name, and at the account",
   });
+});
+
+t.test('an object that is archived, or denied, is no reason not to read the others', async (t) => {
+  const checkpoint = join(t.testdir({}), 'state.json');
+  for (const key of ['a', 'b', 'c', 'd', 'e']) await bench.put('logs', `x/${key}.log`, key);
+  await bench.put('logs', 'x/f.log', Buffer.alloc(WHOLE_OCTETS + 1, 'f'));
+  proxy.fault = (seen) => {
+    if (!isGet(seen)) return undefined;
+    if (/\/[abf]\.log/.test(seen.path)) return s3Fault(403, 'AccessDenied', 'Access Denied');
+    return seen.path.includes('/d.log')
+      ? s3Fault(403, 'InvalidObjectState', 'The operation is not valid for its storage class')
+      : undefined;
+  };
+  const read = await readAll(source('s3://logs/x', { checkpoint }));
+  t.same(
+    read.map(({ name, text, error }) => [name.at(-5), text, (error as { kind?: string } | undefined)?.kind]),
+    [
+      ['a', '', 'access-denied'],
+      ['b', '', 'access-denied'],
+      ['c', 'c', undefined],
+      ['d', '', 'archived'],
+      ['e', 'e', undefined],
+      ['f', '', 'access-denied'],
+    ],
+  );
+  t.equal(
+    read[3]?.error?.message,
+    's3://logs/x/d.log: it is archived (Glacier); restore it (`aws s3api restore-object`), then convert it by its own URL',
+  );
+  t.same(await readAll(source('s3://logs/x', { checkpoint })), [], 'they are done with');
+});
+
+t.test('access denied to every object ends it, and none is done with', async (t) => {
+  const checkpoint = join(t.testdir({}), 'state.json');
+  const keys = Array.from({ length: 20 }, (_, i) => `x/${10 + i}.log`);
+  for (const key of keys) await bench.put('logs', key, key);
+  proxy.fault = (seen) => (isGet(seen) ? s3Fault(403, 'AccessDenied', 'Access Denied') : undefined);
+  const said: string[] = [];
+  await t.rejects(
+    readAll(source('s3://logs/x', { checkpoint }), undefined, ({ name }) => {
+      said.push(name);
+    }),
+    { kind: 'access-denied', message: /^s3:\/\/logs\/x\/17.log: access denied: s3:GetObject; grant/ },
+  );
+  t.equal(said.length, 8, 'it does not go through all of them');
+  proxy.fault = () => undefined;
+  t.same(names(await readAll(source('s3://logs/x', { checkpoint }))), keys);
 });
 
 t.test('credentials that expire while an object is read: it is not done, and it ends', async (t) => {
@@ -498,7 +550,7 @@ t.test('an object whose records were not sent is not in the checkpoint, and ends
   };
   await t.rejects(reading(), {
     name: 'SourceError',
-    message: `s3://logs/${keys[0]}: it is not in the checkpoint ${checkpoint}, since not all of it was sent; the next start exports it again`,
+    message: `s3://logs/${keys[0]}: 3 of its records were not sent; it is not in the checkpoint ${checkpoint}, and the next start exports it again`,
   });
   t.equal(taken.length, 1);
   t.same(names(await readAll(source('s3://logs', { checkpoint }))), keys, 'the next start has both');
