@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { LogFormat, LogObject, LogSource, ParquetContent, TextContent } from '../log-object.ts';
 import { decompressed, remembering } from './gunzip.ts';
 import { timeOfName } from './s3-keys.ts';
+import { PARQUET_MAGIC } from './s3-object.ts';
 import { SourceError } from './source-error.ts';
 
 export interface FileSourceOptions {
@@ -62,7 +63,7 @@ export class FileSource implements LogSource {
         name: file.path,
         storedOctets: file.octets,
         format,
-        content: /\.parquet$/i.test(file.path)
+        content: (await isParquet(file.path))
           ? parquetFile(file.path, file.octets)
           : this.#textFile(file.path),
       };
@@ -124,6 +125,27 @@ function inOrder(names: readonly string[]): string[] {
     .map((name) => ({ name, time: timeOfName(name) ?? Number.NEGATIVE_INFINITY }))
     .sort((a, b) => (a.time === b.time ? (a.name < b.name ? -1 : 1) : a.time < b.time ? -1 : 1))
     .map(({ name }) => name);
+}
+
+/** By its name, or by its first octets. */
+async function isParquet(path: string): Promise<boolean> {
+  if (/\.parquet$/i.test(path)) return true;
+  // Of a pipe nothing may be taken away; it may not even be opened twice.
+  if ((await stat(path).catch(() => undefined))?.isFile() !== true) return false;
+  const file = await open(path).catch(() => undefined);
+  // Why it cannot be opened is said when it is read.
+  if (file === undefined) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(PARQUET_MAGIC.length),
+      0,
+      PARQUET_MAGIC.length,
+      0,
+    );
+    return bytesRead === PARQUET_MAGIC.length && buffer.toString('latin1') === PARQUET_MAGIC;
+  } finally {
+    await file.close();
+  }
 }
 
 function parquetFile(path: string, octets: number): ParquetContent {

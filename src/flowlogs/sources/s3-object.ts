@@ -14,7 +14,8 @@ export interface ObjectPlace {
 
 /** Up to this it is fetched as a whole, ahead. AWS writes objects of up to 75 MB. */
 export const WHOLE_OCTETS = 8 * 1024 * 1024;
-const PARQUET_MAGIC = 'PAR1';
+/** How a Parquet file begins. */
+export const PARQUET_MAGIC = 'PAR1';
 
 /** What fetching it will hold in memory until it is exported. */
 export function heldOctets({ octets }: ObjectPlace): number {
