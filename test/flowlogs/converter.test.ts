@@ -545,32 +545,77 @@ t.test('an object of which no line can be read most likely has another format: s
   t.same(doubted, ['object 3']);
 });
 
-t.test('records too large for a datagram, and IPv6 in v5, are counted and said once', async (t) => {
-  const format = parseFormat('srcaddr dstaddr region packets');
-  const text = `2001:db8::1 2001:db8::2 ${'r'.repeat(1500)} 1\n2001:db8::1 2001:db8::2 ${'r'.repeat(1300)} 2\n`;
-  const ipfix = new MemoryTransport();
-  const v5 = new MemoryTransport();
-  const { made, notices } = await convertAll(
-    [new MemorySource({ text: text + text, format })],
-    [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('netflow5', v5)],
-  );
-  t.same(
-    ipfix.records.map((record) => String(record.region).length),
-    [1300, 1300],
-  );
-  const [first, second] = made.exports;
-  t.equal(first!.exporter.notSent.get('not_representable')!.records, 2);
-  t.equal(second!.exporter.notSent.get('not_representable')!.records, 4);
-  t.same(notices.sort(), [
-    'NetFlow v5 carries IPv4 only: IPv6 flows are not sent to this collector',
-    'a record is too large for a datagram of this size',
-  ]);
-  t.same(v5.datagrams, []);
-  t.ok(
-    ipfix.datagrams.every(({ length }) => length > 16),
-    'no Message without a Set',
-  );
-});
+t.test(
+  'of records too large for a datagram strings are left empty; that, and IPv6 in v5, is counted and said once',
+  async (t) => {
+    const format = parseFormat('srcaddr dstaddr region packets');
+    const text = `2001:db8::1 2001:db8::2 ${'r'.repeat(1500)} 1\n2001:db8::1 2001:db8::2 ${'r'.repeat(1300)} 2\n`;
+    const ipfix = new MemoryTransport();
+    const v5 = new MemoryTransport();
+    const { made, notices } = await convertAll(
+      [new MemorySource({ text: text + text, format })],
+      [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('netflow5', v5)],
+    );
+    t.same(
+      ipfix.records.map((record) => String(record.region).length),
+      [0, 1300, 0, 1300],
+    );
+    t.same(
+      ipfix.records.map(({ packetDeltaCount }) => packetDeltaCount),
+      [1, 2, 1, 2],
+    );
+    t.equal(made.counts.shortened, 2);
+    const [first, second] = made.exports;
+    t.equal(first!.exporter.notSent.get('not_representable')!.records, 0);
+    t.equal(second!.exporter.notSent.get('not_representable')!.records, 4);
+    t.same(notices.sort(), [
+      'NetFlow v5 carries IPv4 only: IPv6 flows are not sent to this collector',
+      'a record does not fit a datagram of this size with all of its strings: the longest are left empty',
+    ]);
+    t.same(v5.datagrams, []);
+    t.ok(
+      ipfix.datagrams.every(({ length }) => length > 16),
+      'no Message without a Set',
+    );
+  },
+);
+
+t.test(
+  'the longest strings are left empty, no more than have to be, and for that collector alone',
+  async (t) => {
+    const format = parseFormat('srcaddr dstaddr packets bytes start end region account-id az-id vpc-id');
+    const strings = ['r', 'a', 'z', 'v'].map((letter, i) => letter.repeat([400, 700, 500, 50][i]!));
+    const text = `192.0.2.1 192.0.2.2 7 ${2 ** 40} 10 20 ${strings.join(' ')}\n`;
+    const small = new MemoryTransport();
+    const large = new MemoryTransport();
+    const { made } = await convertAll(
+      [new MemorySource({ text: text.repeat(3), format })],
+      [
+        outlet('ipfix', small, { enterpriseNumber: 32_473, messageOctets: 1000 }),
+        outlet('ipfix', large, { enterpriseNumber: 32_473, messageOctets: 9000 }),
+      ],
+    );
+    const whole = {
+      sourceIPv4Address: '192.0.2.1',
+      destinationIPv4Address: '192.0.2.2',
+      packetDeltaCount: 7,
+      octetDeltaCount: 2 ** 40,
+      flowStartMilliseconds: 10_000,
+      flowEndMilliseconds: 20_000,
+      region: strings[0],
+      'account-id': strings[1],
+      'az-id': strings[2],
+      VRFname: strings[3],
+    };
+    t.equal(large.records.length, 3);
+    for (const record of large.records) t.match(record, whole);
+    t.equal(small.records.length, 3);
+    // 700 have to go, and of what is left another 500 need not: 400, 500, 50 and some 90 are too many for 1000.
+    for (const record of small.records) t.match(record, { ...whole, 'account-id': '', 'az-id': '' });
+    t.equal(made.counts.shortened, 3);
+    t.ok(small.datagrams.every(({ length }) => length <= 1000));
+  },
+);
 
 t.test('the rate is kept', async (t) => {
   const transport = new MemoryTransport();
