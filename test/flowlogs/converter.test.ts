@@ -617,6 +617,49 @@ t.test(
   },
 );
 
+t.test(
+  'what srcaddr and dstaddr tell is not lost where the packet’s own addresses go before them',
+  async (t) => {
+    const ipfix = new MemoryTransport();
+    const plain = new MemoryTransport();
+    const log = (header: string, ...lines: string[]) => ({ text: `${header}\n${lines.join('\n')}\n` });
+    const { made, faults } = await convertAll(
+      [
+        new MemorySource(
+          log(
+            'srcaddr dstaddr pkt-srcaddr pkt-dstaddr region',
+            '10.0.0.1 10.0.0.2 192.0.2.1 192.0.2.2 r',
+            // Behind NAT64 the two are of different families.
+            '10.0.0.1 2001:DB8::9 2001:db8::1 2001:db8::2 r',
+            '10.0.0.1 - - 192.0.2.2 r',
+            '10.0.0.1x 10.0.0.2 192.0.2.1 192.0.2.2 r',
+            'ten 10.0.0.2 192.0.2.1 192.0.2.2 r',
+          ),
+          log('srcaddr dstaddr pkt-dstaddr', '10.0.0.1 10.0.0.2 192.0.2.2'),
+          log('srcaddr dstaddr', '10.0.0.1 10.0.0.2'),
+        ),
+      ],
+      [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('ipfix', plain)],
+    );
+    const told = (record: (typeof ipfix.records)[number]) => {
+      const { sourceIPv4Address, sourceIPv6Address, srcaddr, dstaddr, region } = record;
+      const { destinationIPv4Address, destinationIPv6Address } = record;
+      const source = sourceIPv4Address ?? sourceIPv6Address;
+      return [source, destinationIPv4Address ?? destinationIPv6Address, srcaddr, dstaddr, region];
+    };
+    t.same(ipfix.records.map(told), [
+      ['192.0.2.1', '192.0.2.2', '10.0.0.1', '10.0.0.2', 'r'],
+      ['2001:db8::1', '2001:db8::2', '10.0.0.1', '2001:DB8::9', 'r'],
+      ['10.0.0.1', '192.0.2.2', '10.0.0.1', '', 'r'],
+      ['10.0.0.1', '192.0.2.2', undefined, '10.0.0.2', undefined],
+      ['10.0.0.1', '10.0.0.2', undefined, undefined, undefined],
+    ]);
+    t.notOk(plain.records.some((record) => 'srcaddr' in record || 'dstaddr' in record));
+    t.equal(made.counts.faults.get('address'), 2);
+    t.equal(faults.length, 1);
+  },
+);
+
 t.test('the rate is kept', async (t) => {
   const transport = new MemoryTransport();
   const text = HEADER + Array.from({ length: 300 }, () => line('192.0.2.1')).join('');
