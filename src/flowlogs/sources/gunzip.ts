@@ -85,7 +85,7 @@ export function remembering(octets: AsyncIterable<Uint8Array>, mostOctets: numbe
       length += chunk.length;
       if (length > mostOctets) kept = undefined;
       // Its memory may be used again by whoever reads.
-      kept?.push(chunk.slice());
+      kept?.push(new Uint8Array(chunk));
       yield chunk;
     }
   }
