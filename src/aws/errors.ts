@@ -224,7 +224,11 @@ export function explainAwsError(error: unknown, attempt: AwsAttempt): AwsError {
     return make('no-such-resource', 'there is no such resource', 'look at its name, its region and account');
   }
   if (name === 'InvalidObjectState') {
-    return make('archived', 'it is archived (Glacier)', 'restore it first: `aws s3api restore-object`');
+    return make(
+      'archived',
+      'it is archived (Glacier)',
+      'restore it (`aws s3api restore-object`), then convert it by its own URL',
+    );
   }
   if (name === 'PreconditionFailed' || status === 412) {
     return make('changed', 'it was overwritten while it was read', '');

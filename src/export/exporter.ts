@@ -69,6 +69,8 @@ export interface ExporterOptions {
   readonly observed: () => Pick<ControlData, 'interfaces' | 'metering'>;
   /** Said once each: what this format cannot carry. */
   readonly onNotice: (text: string) => void;
+  /** A record leaves without some of its strings, since it would not fit a Message. */
+  readonly onShortened?: (() => void) | undefined;
   /** Something that was handed to the transport is settled, and counted. */
   readonly onSettled?: (() => void) | undefined;
 }
@@ -228,6 +230,10 @@ export class Exporter implements GroupMember, Session<Message> {
     if (appended === Appended.NO_ROOM && this.#open.flowRecords > 0) {
       this.#finishMessage();
       appended = this.#format.append(record, this.#open);
+    }
+    if (appended === Appended.NO_ROOM && this.#templateFormat !== undefined) {
+      appended = this.#templateFormat.appendShortened(record, this.#open);
+      if (appended === Appended.YES) this.#shortened();
     }
     if (appended !== Appended.YES) {
       this.#notRepresentable(record, packets, octets);
@@ -433,6 +439,14 @@ export class Exporter implements GroupMember, Session<Message> {
     const { position } = writer;
     message.memory.set(writer.bytes.subarray(0, position));
     message.bytes = message.memory.subarray(0, position);
+  }
+
+  #shortened(): void {
+    this.#options.onShortened?.();
+    this.#notice(
+      'strings',
+      'a record does not fit a datagram of this size with all of its strings: the longest are left empty',
+    );
   }
 
   #notRepresentable(record: FlowRecord, packets: number, octets: number): void {

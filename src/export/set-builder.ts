@@ -47,6 +47,12 @@ export class SetBuilder {
     return true;
   }
 
+  /** Octets that a record may have to fit a Message alone. */
+  get mostRecordOctets(): number {
+    const padding = this.#dialect.setAlignment - 1;
+    return this.writer.limit - this.#dialect.headerLength - SET_HEADER - 2 * padding;
+  }
+
   /** Completes the Message, but for its sequence number. */
   finish(clockMilliseconds: number): void {
     this.endSet();

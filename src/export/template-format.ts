@@ -100,6 +100,20 @@ export class TemplateFormat implements Format {
     return Appended.YES;
   }
 
+  /**
+   * As {@link append}, of a record that does not fit an empty Message: without the longest of its strings, as many as have to go.
+   * @returns one of {@link Appended}
+   */
+  appendShortened(record: FlowRecord, message: Message): number {
+    if (record.layout !== this.#layout) this.#switch(record.layout);
+    const template = this.#template!;
+    if (!template.hasStrings) return Appended.NO_ROOM;
+    const fits = template.shorten(record, this.#data.mostRecordOctets);
+    const appended = fits ? this.append(record, message) : Appended.NO_ROOM;
+    template.restore(record);
+    return appended;
+  }
+
   #switch(layout: FlowLayout): void {
     const template = this.#byLayout.get(layout);
     if (template === undefined) throw new Error('a record of a layout that the exporter does not know');

@@ -52,6 +52,8 @@ export class FlowTemplate {
   /** Where a record has the references of its strings, in their order on the wire, and what they point into. */
   readonly #strings: Int32Array;
   readonly #encoded: Uint8Array;
+  /** The references of a record whose strings are emptied. */
+  readonly #kept: Uint32Array;
   readonly #protocolOffset: number;
   readonly #icmpProtocol: number;
 
@@ -91,6 +93,7 @@ export class FlowTemplate {
     this.endUptimeOffset = offsets.get('flowEndSysUpTime') ?? -1;
     this.#steps = steps;
     this.#strings = Int32Array.from(strings);
+    this.#kept = new Uint32Array(strings.length);
     this.#encoded = layout.strings ?? new Uint8Array(0);
   }
 
@@ -116,6 +119,35 @@ export class FlowTemplate {
       const end = from + encodedOctets(encoded, from);
       for (let k = from; k < end; k++) target[to++] = encoded[k]!;
     }
+  }
+
+  /**
+   * Empties the longest strings of a record until its Data Record has no more than `octets`. {@link restore} puts them back.
+   * @returns false: it has more without any string
+   */
+  shorten(record: FlowRecord, octets: number): boolean {
+    const { view, offset } = record;
+    const strings = this.#strings;
+    for (let i = 0; i < strings.length; i++) this.#kept[i] = view.getUint32(offset + strings[i]!, true);
+    let length = this.lengthOf(record);
+    while (length > octets) {
+      let longest = 0;
+      for (let i = 1; i < strings.length; i++) {
+        if (this.#stringOctets(record, strings[i]!) > this.#stringOctets(record, strings[longest]!))
+          longest = i;
+      }
+      const saved = this.#stringOctets(record, strings[longest]!) - 1;
+      if (saved === 0) return false;
+      view.setUint32(offset + strings[longest]!, EMPTY_STRING, true);
+      length -= saved;
+    }
+    return true;
+  }
+
+  /** The record is again what it was before {@link shorten}: others have it next. */
+  restore({ view, offset }: FlowRecord): void {
+    const strings = this.#strings;
+    for (let i = 0; i < strings.length; i++) view.setUint32(offset + strings[i]!, this.#kept[i]!, true);
   }
 
   #stringOctets({ view, offset }: FlowRecord, field: number): number {
@@ -181,6 +213,9 @@ export class FlowTemplate {
 
 /** biflowDirection: the source of the biflow is who began it, as far as the first packet can tell (RFC 5103 §6.3). */
 const INITIATOR = 1;
+
+/** The reference of the string of no octets (FlowLayout.strings). */
+const EMPTY_STRING = 0;
 
 /** The length in a field specifier that says: each record tells it (RFC 7011 §7). */
 const VARIABLE = 65535;

@@ -81,7 +81,7 @@ export interface FlowLayout {
   readonly words: number;
   /** By the name of its Information Element (elements.ts). */
   readonly fields: ReadonlyMap<string, FlowField>;
-  /** What fields of kind `string` point into: octets of length (RFC 7011 §7), then the string's. */
+  /** What fields of kind `string` point into: octets of length (RFC 7011 §7), then the string's. At 0 is the empty string. */
   readonly strings?: Uint8Array | undefined;
 }
 

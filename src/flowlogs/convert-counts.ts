@@ -46,6 +46,8 @@ export class ConvertCounts {
   directionless = 0;
   /** Records converted of which an interface had no place any more in the interface map, and is 0. */
   unnumberedInterfaces = 0;
+  /** Records of which strings are left empty, so that they fit a datagram: for each collector where that is so. */
+  shortened = 0;
   /** Packets and octets of the records converted, and of those passed over. */
   packets = 0;
   octets = 0;

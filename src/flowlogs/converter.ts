@@ -149,11 +149,14 @@ export class Converter {
           await source.exported(object);
         } else {
           const { vanished } = source;
-          await source.failed(object, failure);
-          // One that has gone is the source's to count, and nobody's failure.
-          if (source.vanished > vanished) continue;
-          this.counts.failedObjects++;
-          this.#options.onObjectError(object.name, failure);
+          try {
+            // What it throws ends the conversion, and is what there is to say of the object.
+            await source.failed(object, failure);
+          } finally {
+            // One that has gone is the source's to count, and nobody's failure.
+            if (source.vanished === vanished) this.counts.failedObjects++;
+          }
+          if (source.vanished === vanished) this.#options.onObjectError(object.name, failure);
         }
       }
     }

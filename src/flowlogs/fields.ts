@@ -10,7 +10,7 @@
 export type FieldRole =
   | 'interface' //           ingressInterface or egressInterface, by the direction; and a string
   | 'attachment' //          a transit gateway's interface, where no other is told; and a string
-  | 'source' //              source address, where the packet's own is not told
+  | 'source' //              source address, where the packet's own is not told; a string beside it
   | 'destination'
   | 'packetSource' //        the packet's own
   | 'packetDestination'
@@ -34,7 +34,10 @@ export interface LogField {
   /** The version of flow logs that brought it. */
   readonly version: number;
   readonly role: FieldRole;
-  /** Its element under `--enterprise-number`, assigned once and for good; 0: IANA has an element, or it is not exported. */
+  /**
+   * Its element under `--enterprise-number`, assigned once and for good; 0: IANA has an element, or it is not exported.
+   * `srcaddr` and `dstaddr` need theirs only in formats with `pkt-srcaddr` and `pkt-dstaddr`, which take IANA's.
+   */
   readonly element: number;
 }
 
@@ -43,8 +46,8 @@ const FIELDS: readonly (readonly [version: number, name: string, role: FieldRole
   [2, 'version', 'unsigned8', 1],
   [2, 'account-id', 'string', 2],
   [2, 'interface-id', 'interface', 3],
-  [2, 'srcaddr', 'source'],
-  [2, 'dstaddr', 'destination'],
+  [2, 'srcaddr', 'source', 57],
+  [2, 'dstaddr', 'destination', 58],
   [2, 'srcport', 'sourcePort'],
   [2, 'dstport', 'destinationPort'],
   [2, 'protocol', 'protocol'],

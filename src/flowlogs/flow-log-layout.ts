@@ -68,6 +68,8 @@ export function flowLogLayout(
   let words = FIRST_ENTERPRISE;
   const enterpriseWords = fields.map((field) => {
     if (!withEnterprise || field.element === 0) return undefined;
+    if (field.role === 'source' && !has('packetSource')) return undefined;
+    if (field.role === 'destination' && !has('packetDestination')) return undefined;
     enterpriseFields.push(field);
     const { type, size } = elementOf(field, 0);
     const kind = type === 'string' ? 'string' : type === 'unsigned8' ? 'uint8' : 'float64';

@@ -71,6 +71,7 @@ const Op = {
   DIRECTION: 10,
   STRING: 11, //    a reference at word `slot`
   UINT8: 12, //     at word `slot`
+  TOLD_ADDRESS: 13, // as ADDRESS, and a reference to its text
 } as const;
 /** What is wrong with a field of which more follows than its kind has. */
 const FAULT_OF_OP = Int32Array.of(
@@ -87,6 +88,7 @@ const FAULT_OF_OP = Int32Array.of(
   DIRECTION,
   CONTROL_OCTET,
   NUMBER,
+  ADDRESS,
 );
 
 /** Candidates for the two ends, in order of preference: the packet's own, then the interface's. */
@@ -370,6 +372,15 @@ export class LineParser {
           if (stringWord !== 0) words[stringWord] = this.#strings.add(bytes, from, to);
           break;
         }
+        case Op.TOLD_ADDRESS: {
+          const next = this.#toldAddress(bytes, position, i);
+          if (next === NO_ADDRESS) {
+            this.position = position;
+            return ADDRESS;
+          }
+          position = next;
+          break;
+        }
         case Op.ACTION:
           if (matches(bytes, position, ACCEPT)) action = Action.ACCEPT;
           else if (matches(bytes, position, REJECT)) action = Action.REJECT;
@@ -478,6 +489,29 @@ export class LineParser {
     return Line.RECORD;
   }
 
+  /** An address whose text is told as well, beside the packet's own. @returns where it ends; NO_ADDRESS */
+  #toldAddress(bytes: Uint8Array, from: number, field: number): number {
+    const candidate = this.#slots[field]!;
+    const octets = this.#candidateOctets;
+    const at = candidate * (ADDRESS_WORDS * 4);
+    let to = parseIPv4(bytes, from, octets, at);
+    let family = 4;
+    let end = to;
+    if (to === NO_ADDRESS && bytes[from] === HYPHEN) {
+      family = 0;
+      to = from + 1;
+      end = from;
+    } else if (to === NO_ADDRESS) {
+      family = 6;
+      to = parseIPv6(bytes, from, octets, at);
+      end = to;
+    }
+    if (to === NO_ADDRESS) return NO_ADDRESS;
+    this.#families[candidate] = family;
+    this.#words[this.#stringWords[field]!] = this.#strings.add(bytes, from, end);
+    return to;
+  }
+
   /** An end that the format leaves out is the unspecified address. */
   #setAddresses(source: number, destination: number, isIPv6: boolean): void {
     const words = this.#words;
@@ -525,9 +559,9 @@ function planOf(
   const word = enterpriseWord ?? 0;
   switch (role) {
     case 'source':
-      return [Op.ADDRESS, SOURCE, 0];
+      return [word === 0 ? Op.ADDRESS : Op.TOLD_ADDRESS, SOURCE, word];
     case 'destination':
-      return [Op.ADDRESS, DESTINATION, 0];
+      return [word === 0 ? Op.ADDRESS : Op.TOLD_ADDRESS, DESTINATION, word];
     case 'packetSource':
       return [Op.ADDRESS, PACKET + SOURCE, 0];
     case 'packetDestination':

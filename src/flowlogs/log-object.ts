@@ -41,6 +41,7 @@ export interface LogSource {
   /**
    * Where the object could not be read to its end (truncated gzip, cut Parquet, vanished), or records of it were lost on the
    * way (RecordsNotSentError). Called instead of exported.
+   * @throws what ends the source, if this does; it names the object then, and nothing else says so
    */
   failed(object: LogObject, error: Error): Promise<void>;
   /** Plain counters, read at scrape and by the progress bar. */

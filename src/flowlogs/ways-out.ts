@@ -206,6 +206,9 @@ export class WaysOut {
           },
         }),
         onNotice: (text) => onNotice(outlet.name, text),
+        onShortened: () => {
+          counts.shortened++;
+        },
       },
       outlet.transport,
     );

@@ -62,6 +62,11 @@ export function convertMetrics(convert: ConvertMetrics): Definition[] {
       'Records whose interface found no number any more and is 0.',
       () => counts.unnumberedInterfaces,
     ),
+    counter(
+      'weir_convert_shortened_records_total',
+      'Records that left without their longest strings, which a datagram had no room for; for each collector.',
+      () => counts.shortened,
+    ),
     {
       kind: 'counter',
       name: 'weir_convert_objects_total',

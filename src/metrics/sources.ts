@@ -160,6 +160,7 @@ export interface ConvertMetrics {
     readonly droppedVantage: number;
     readonly directionless: number;
     readonly unnumberedInterfaces: number;
+    readonly shortened: number;
     readonly packets: number;
     readonly octets: number;
     readonly objects: number;

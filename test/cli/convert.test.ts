@@ -232,7 +232,7 @@ t.test(
       ...LOG_FIELDS.filter(({ element }) => element !== 0).map(({ name }) => name),
       'field-of-tomorrow',
     ];
-    t.equal(own.length, 57);
+    t.equal(own.length, 59);
     t.same(
       Object.fromEntries(own.map((name) => [name, String(records[0]?.[name])])),
       Object.fromEntries(own.map((name) => [name, given(name)])),

@@ -21,6 +21,7 @@ import { MemoryInterfaceMap, MemorySource, parquetObject, textObject } from './s
 import {
   convertNaively,
   hexOfAddress,
+  isToldBeside,
   KEEP_ALL,
   type NaiveCounts,
   type NaiveOptions,
@@ -109,7 +110,7 @@ const NUMBERS = new Set([...INT32_FIELDS, ...INT64_FIELDS]);
 /** A record as the naive converter would have it told, by the names of the log's fields where there is no element of IANA's. */
 function expected(record: NaiveRecord, fields: readonly string[], numbers: ReadonlyMap<string, number>) {
   const others = fields
-    .filter((field) => !MAPPED.has(field))
+    .filter((field) => !MAPPED.has(field) || isToldBeside(field, fields))
     .map((field) => [field, record.said.get(field) ?? (NUMBERS.has(field) ? '0' : '')]);
   return {
     ...told(record, numbers),
@@ -125,7 +126,7 @@ function seen(json: Json, fields: readonly string[]): ReturnType<typeof expected
   const text = (name: string) => json[name] ?? '';
   const number = (name: string, otherwise = 0) => Number(json[name] ?? otherwise);
   const others = fields
-    .filter((field) => !MAPPED.has(field))
+    .filter((field) => !MAPPED.has(field) || isToldBeside(field, fields))
     .map((field) => [field, `${json[field] ?? unnamed(json) ?? 'missing'}`]);
   return {
     source: hexOfAddress(`${text('sourceIPv4Address')}${text('sourceIPv6Address')}`) ?? '',

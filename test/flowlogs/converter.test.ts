@@ -491,6 +491,19 @@ t.test(
   },
 );
 
+t.test('an object that ends its source is said once, by what ends it', async (t) => {
+  const source = new MemorySource({ text: HEADER, fails: new Error('AWS cannot be reached') });
+  source.failed = async (object, error) => {
+    throw new Error(`${object.name}: ${error.message}`);
+  };
+  const { made, errors } = converter([source], [outlet('ipfix', new MemoryTransport())]);
+  await made.start();
+  await t.rejects(made.finished, { message: 'object 0: AWS cannot be reached' });
+  await made.stop(100);
+  t.same(errors, []);
+  t.match(made.counts, { objects: 0, failedObjects: 1 });
+});
+
 t.test('faults are shown once a kind, with their place; a line of a megabyte stops nothing', async (t) => {
   const transport = new MemoryTransport();
   const text = [
@@ -532,32 +545,120 @@ t.test('an object of which no line can be read most likely has another format: s
   t.same(doubted, ['object 3']);
 });
 
-t.test('records too large for a datagram, and IPv6 in v5, are counted and said once', async (t) => {
-  const format = parseFormat('srcaddr dstaddr region packets');
-  const text = `2001:db8::1 2001:db8::2 ${'r'.repeat(1500)} 1\n2001:db8::1 2001:db8::2 ${'r'.repeat(1300)} 2\n`;
-  const ipfix = new MemoryTransport();
-  const v5 = new MemoryTransport();
-  const { made, notices } = await convertAll(
-    [new MemorySource({ text: text + text, format })],
-    [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('netflow5', v5)],
-  );
-  t.same(
-    ipfix.records.map((record) => String(record.region).length),
-    [1300, 1300],
-  );
-  const [first, second] = made.exports;
-  t.equal(first!.exporter.notSent.get('not_representable')!.records, 2);
-  t.equal(second!.exporter.notSent.get('not_representable')!.records, 4);
-  t.same(notices.sort(), [
-    'NetFlow v5 carries IPv4 only: IPv6 flows are not sent to this collector',
-    'a record is too large for a datagram of this size',
-  ]);
-  t.same(v5.datagrams, []);
-  t.ok(
-    ipfix.datagrams.every(({ length }) => length > 16),
-    'no Message without a Set',
-  );
-});
+t.test(
+  'of records too large for a datagram strings are left empty; that, and IPv6 in v5, is counted and said once',
+  async (t) => {
+    const format = parseFormat('srcaddr dstaddr region packets');
+    const text = `2001:db8::1 2001:db8::2 ${'r'.repeat(1500)} 1\n2001:db8::1 2001:db8::2 ${'r'.repeat(1300)} 2\n`;
+    const ipfix = new MemoryTransport();
+    const v5 = new MemoryTransport();
+    const { made, notices } = await convertAll(
+      [new MemorySource({ text: text + text, format })],
+      [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('netflow5', v5)],
+    );
+    t.same(
+      ipfix.records.map((record) => String(record.region).length),
+      [0, 1300, 0, 1300],
+    );
+    t.same(
+      ipfix.records.map(({ packetDeltaCount }) => packetDeltaCount),
+      [1, 2, 1, 2],
+    );
+    t.equal(made.counts.shortened, 2);
+    const [first, second] = made.exports;
+    t.equal(first!.exporter.notSent.get('not_representable')!.records, 0);
+    t.equal(second!.exporter.notSent.get('not_representable')!.records, 4);
+    t.same(notices.sort(), [
+      'NetFlow v5 carries IPv4 only: IPv6 flows are not sent to this collector',
+      'a record does not fit a datagram of this size with all of its strings: the longest are left empty',
+    ]);
+    t.same(v5.datagrams, []);
+    t.ok(
+      ipfix.datagrams.every(({ length }) => length > 16),
+      'no Message without a Set',
+    );
+  },
+);
+
+t.test(
+  'the longest strings are left empty, no more than have to be, and for that collector alone',
+  async (t) => {
+    const format = parseFormat('srcaddr dstaddr packets bytes start end region account-id az-id vpc-id');
+    const strings = ['r', 'a', 'z', 'v'].map((letter, i) => letter.repeat([400, 700, 500, 50][i]!));
+    const text = `192.0.2.1 192.0.2.2 7 ${2 ** 40} 10 20 ${strings.join(' ')}\n`;
+    const small = new MemoryTransport();
+    const large = new MemoryTransport();
+    const { made } = await convertAll(
+      [new MemorySource({ text: text.repeat(3), format })],
+      [
+        outlet('ipfix', small, { enterpriseNumber: 32_473, messageOctets: 1000 }),
+        outlet('ipfix', large, { enterpriseNumber: 32_473, messageOctets: 9000 }),
+      ],
+    );
+    const whole = {
+      sourceIPv4Address: '192.0.2.1',
+      destinationIPv4Address: '192.0.2.2',
+      packetDeltaCount: 7,
+      octetDeltaCount: 2 ** 40,
+      flowStartMilliseconds: 10_000,
+      flowEndMilliseconds: 20_000,
+      region: strings[0],
+      'account-id': strings[1],
+      'az-id': strings[2],
+      VRFname: strings[3],
+    };
+    t.equal(large.records.length, 3);
+    for (const record of large.records) t.match(record, whole);
+    t.equal(small.records.length, 3);
+    // 700 have to go, and of what is left another 500 need not: 400, 500, 50 and some 90 are too many for 1000.
+    for (const record of small.records) t.match(record, { ...whole, 'account-id': '', 'az-id': '' });
+    t.equal(made.counts.shortened, 3);
+    t.ok(small.datagrams.every(({ length }) => length <= 1000));
+  },
+);
+
+t.test(
+  'what srcaddr and dstaddr tell is not lost where the packet’s own addresses go before them',
+  async (t) => {
+    const ipfix = new MemoryTransport();
+    const plain = new MemoryTransport();
+    const log = (header: string, ...lines: string[]) => ({ text: `${header}\n${lines.join('\n')}\n` });
+    const { made, faults } = await convertAll(
+      [
+        new MemorySource(
+          log(
+            'srcaddr dstaddr pkt-srcaddr pkt-dstaddr region',
+            '10.0.0.1 10.0.0.2 192.0.2.1 192.0.2.2 r',
+            // Behind NAT64 the two are of different families.
+            '10.0.0.1 2001:DB8::9 2001:db8::1 2001:db8::2 r',
+            '10.0.0.1 - - 192.0.2.2 r',
+            '10.0.0.1x 10.0.0.2 192.0.2.1 192.0.2.2 r',
+            'ten 10.0.0.2 192.0.2.1 192.0.2.2 r',
+          ),
+          log('srcaddr dstaddr pkt-dstaddr', '10.0.0.1 10.0.0.2 192.0.2.2'),
+          log('srcaddr dstaddr', '10.0.0.1 10.0.0.2'),
+        ),
+      ],
+      [outlet('ipfix', ipfix, { enterpriseNumber: 32_473 }), outlet('ipfix', plain)],
+    );
+    const told = (record: (typeof ipfix.records)[number]) => {
+      const { sourceIPv4Address, sourceIPv6Address, srcaddr, dstaddr, region } = record;
+      const { destinationIPv4Address, destinationIPv6Address } = record;
+      const source = sourceIPv4Address ?? sourceIPv6Address;
+      return [source, destinationIPv4Address ?? destinationIPv6Address, srcaddr, dstaddr, region];
+    };
+    t.same(ipfix.records.map(told), [
+      ['192.0.2.1', '192.0.2.2', '10.0.0.1', '10.0.0.2', 'r'],
+      ['2001:db8::1', '2001:db8::2', '10.0.0.1', '2001:DB8::9', 'r'],
+      ['10.0.0.1', '192.0.2.2', '10.0.0.1', '', 'r'],
+      ['10.0.0.1', '192.0.2.2', undefined, '10.0.0.2', undefined],
+      ['10.0.0.1', '10.0.0.2', undefined, undefined, undefined],
+    ]);
+    t.notOk(plain.records.some((record) => 'srcaddr' in record || 'dstaddr' in record));
+    t.equal(made.counts.faults.get('address'), 2);
+    t.equal(faults.length, 1);
+  },
+);
 
 t.test('the rate is kept', async (t) => {
   const transport = new MemoryTransport();

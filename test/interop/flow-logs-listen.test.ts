@@ -35,7 +35,8 @@ async function linesOf({ peer }: Listener, count: number): Promise<string[]> {
 
 /** A line without the fields that IANA has no element for: what an exporter without an enterprise number tells. */
 function withoutOwn(line: string): string {
-  const isOfLog = (name: string) => name.includes('-') || ['version', 'type', 'region', 'x'].includes(name);
+  const isOfLog = (name: string) =>
+    name.includes('-') || ['version', 'type', 'region', 'srcaddr', 'dstaddr', 'x'].includes(name);
   return JSON.stringify(
     Object.fromEntries(Object.entries(JSON.parse(line) as object).filter(([name]) => !isOfLog(name))),
   );

@@ -72,7 +72,6 @@ export class CloudWatchSource implements LogSource {
   readonly vanished = 0;
   readonly #options: CloudWatchOptions;
   readonly #checkpoint: Checkpoint;
-  #fatal: Error | undefined;
   /** The events of the objects that were handed over and are not exported yet. */
   readonly #events = new Map<LogObject, readonly LogEvent[]>();
 
@@ -111,7 +110,7 @@ export class CloudWatchSource implements LogSource {
     this.#events.delete(object);
     const { checkpoint } = this.#options;
     if (error instanceof RecordsNotSentError && checkpoint !== undefined) {
-      this.#fatal = notInCheckpoint(object.name, checkpoint);
+      throw notInCheckpoint(object.name, error, checkpoint);
     }
   }
 
@@ -145,7 +144,6 @@ export class CloudWatchSource implements LogSource {
       this.found.objects++;
       this.found.storedOctets += object.storedOctets!;
       yield object;
-      if (this.#fatal !== undefined) throw this.#fatal;
     }
   }
 

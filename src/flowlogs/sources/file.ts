@@ -8,8 +8,9 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogFormat, LogObject, LogSource, ParquetContent, TextContent } from '../log-object.ts';
-import { decompressed } from './gunzip.ts';
+import { decompressed, remembering } from './gunzip.ts';
 import { timeOfName } from './s3-keys.ts';
+import { PARQUET_MAGIC } from './s3-object.ts';
 import { SourceError } from './source-error.ts';
 
 export interface FileSourceOptions {
@@ -21,6 +22,8 @@ export interface FileSourceOptions {
 }
 
 const READ_OCTETS = 256 * 1024;
+/** Of standard input, which cannot be read again where its gzip turns out to be damaged. */
+const REMEMBERED_OCTETS = 16 * 1024 * 1024;
 const IN_FOLDERS = /\.(?:log|gz|parquet)$/i;
 
 export class FileSource implements LogSource {
@@ -43,7 +46,11 @@ export class FileSource implements LogSource {
         name: 'standard input',
         storedOctets: undefined,
         format,
-        content: { kind: 'text', header: 'first-line', chunks: () => decompressed(standardInput()) },
+        content: {
+          kind: 'text',
+          header: 'first-line',
+          chunks: () => decompressed(remembering(standardInput(), REMEMBERED_OCTETS)),
+        },
       };
       return;
     }
@@ -56,7 +63,7 @@ export class FileSource implements LogSource {
         name: file.path,
         storedOctets: file.octets,
         format,
-        content: /\.parquet$/i.test(file.path)
+        content: (await isParquet(file.path))
           ? parquetFile(file.path, file.octets)
           : this.#textFile(file.path),
       };
@@ -72,16 +79,22 @@ export class FileSource implements LogSource {
   }
 
   #textFile(path: string): TextContent {
+    let most = 0;
+    // What is read again, since it is damaged, counts once.
     const counted = (octets: number): void => {
-      this.readOctets += octets;
+      if (octets <= most) return;
+      this.readOctets += octets - most;
+      most = octets;
     };
     async function* read(): AsyncGenerator<Uint8Array> {
+      let octets = 0;
       for await (const chunk of createReadStream(path, { highWaterMark: READ_OCTETS })) {
-        counted(chunk.length);
+        octets += chunk.length;
+        counted(octets);
         yield chunk;
       }
     }
-    return { kind: 'text', header: 'first-line', chunks: () => decompressed(read()) };
+    return { kind: 'text', header: 'first-line', chunks: () => decompressed(read) };
   }
 
   async #files(path: string): Promise<{ path: string; octets: number }[]> {
@@ -112,6 +125,27 @@ function inOrder(names: readonly string[]): string[] {
     .map((name) => ({ name, time: timeOfName(name) ?? Number.NEGATIVE_INFINITY }))
     .sort((a, b) => (a.time === b.time ? (a.name < b.name ? -1 : 1) : a.time < b.time ? -1 : 1))
     .map(({ name }) => name);
+}
+
+/** By its name, or by its first octets. */
+async function isParquet(path: string): Promise<boolean> {
+  if (/\.parquet$/i.test(path)) return true;
+  // Of a pipe nothing may be taken away; it may not even be opened twice.
+  if ((await stat(path).catch(() => undefined))?.isFile() !== true) return false;
+  const file = await open(path).catch(() => undefined);
+  // Why it cannot be opened is said when it is read.
+  if (file === undefined) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(PARQUET_MAGIC.length),
+      0,
+      PARQUET_MAGIC.length,
+      0,
+    );
+    return bytesRead === PARQUET_MAGIC.length && buffer.toString('latin1') === PARQUET_MAGIC;
+  } finally {
+    await file.close();
+  }
 }
 
 function parquetFile(path: string, octets: number): ParquetContent {

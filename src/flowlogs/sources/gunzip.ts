@@ -8,35 +8,64 @@ import { createGunzip } from 'node:zlib';
 const CHUNK_OCTETS = 128 * 1024;
 const MAGIC = [0x1f, 0x8b];
 
+/** Octets as they are stored, from their begin each time it is called; undefined: they cannot be had again. */
+export type StoredOctets = () => AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined;
+
+/** Where a gzip broke: in a chunk of so many octets, before which all had come out. */
+interface Break {
+  readonly start: number;
+  readonly end: number;
+  /** Octets of text handed over by then. */
+  readonly text: number;
+}
+
+/** What zlib writes at the least (Z_MIN_CHUNK). */
+const LEAST_CHUNK_OCTETS = 64;
+/** A broken chunk is tried again in so many pieces, and the piece that is broken likewise. */
+const PIECES = 64;
+
 /**
- * Decompressed octets. All that can be had of a gzip that is cut short is handed over before it throws: Node's own
- * streams drop what they still hold when they fail, so this reads a chunk's text to its end before the next goes in.
+ * Decompressed octets. All that can be had of a gzip that is cut short or damaged is handed over before it throws: Node's
+ * own streams drop what they still hold when they fail, so this reads a chunk's text to its end before the next goes in.
+ * zlib itself drops what came out of a chunk before it found that chunk broken, so where that happens the octets are read
+ * once more, and the chunk goes in by ever smaller pieces. Less than 64 octets of text are lost then.
+ * @param octets asked for again where they are broken
  * @throws Error that says what is wrong with the gzip; and whatever `octets` throws
  */
-export async function* decompressed(
-  octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
+export async function* decompressed(octets: StoredOctets): AsyncGenerator<Uint8Array> {
   let head: Uint8Array = new Uint8Array(0);
   let gunzip: Gunzip | undefined;
   let plain = false;
+  let read = 0;
+  let text = 0;
   try {
-    for await (const chunk of octets) {
-      if (gunzip !== undefined) {
-        yield* gunzip.inflate(chunk);
-        continue;
-      }
+    for await (const chunk of octets() ?? []) {
+      read += chunk.length;
       if (plain) {
         yield chunk;
         continue;
       }
-      head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
-      if (head.length < MAGIC.length) continue;
-      if (MAGIC.every((octet, i) => head[i] === octet)) {
+      let next = chunk;
+      if (gunzip === undefined) {
+        head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+        if (head.length < MAGIC.length) continue;
+        if (!MAGIC.every((octet, i) => head[i] === octet)) {
+          plain = true;
+          yield head;
+          continue;
+        }
         gunzip = new Gunzip();
-        yield* gunzip.inflate(head);
-      } else {
-        plain = true;
-        yield head;
+        next = head;
+      }
+      const start = read - next.length;
+      try {
+        for await (const part of gunzip.inflate(next)) {
+          text += part.length;
+          yield part;
+        }
+      } catch (error) {
+        yield* untilBroken(octets, { start, end: read, text });
+        throw error;
       }
     }
     if (gunzip !== undefined) yield* gunzip.end();
@@ -46,14 +75,96 @@ export async function* decompressed(
   }
 }
 
+/** What can be read once alone, and again as long as it has no more than `mostOctets`, which are kept. */
+export function remembering(octets: AsyncIterable<Uint8Array>, mostOctets: number): StoredOctets {
+  let kept: Uint8Array[] | undefined = [];
+  let isRead = false;
+  async function* read(): AsyncGenerator<Uint8Array> {
+    let length = 0;
+    for await (const chunk of octets) {
+      length += chunk.length;
+      if (length > mostOctets) kept = undefined;
+      // Its memory may be used again by whoever reads.
+      kept?.push(new Uint8Array(chunk));
+      yield chunk;
+    }
+  }
+  return () => {
+    if (isRead) return kept;
+    isRead = true;
+    return read();
+  };
+}
+
+/** The text of a broken chunk up to where it is broken, behind what has been handed over. */
+async function* untilBroken(octets: StoredOctets, broken: Break): AsyncGenerator<Uint8Array> {
+  let { start, end, text } = broken;
+  while (start < end) {
+    const again = octets();
+    if (again === undefined) return;
+    const pieceOctets = Math.ceil((end - start) / PIECES);
+    const gunzip = new Gunzip(pieceOctets === 1 ? LEAST_CHUNK_OCTETS : CHUNK_OCTETS);
+    let at = 0;
+    let toSkip = text;
+    let isBroken = false;
+    try {
+      for await (const piece of inPieces(again, start, end, pieceOctets)) {
+        try {
+          for await (const part of gunzip.inflate(piece)) {
+            const skipped = Math.min(toSkip, part.length);
+            toSkip -= skipped;
+            text += part.length - skipped;
+            if (skipped < part.length) yield part.subarray(skipped);
+          }
+        } catch {
+          // That it is broken is known.
+          isBroken = true;
+          break;
+        }
+        at += piece.length;
+      }
+    } finally {
+      gunzip.close();
+    }
+    // Broken no more: these are not the octets that were read before.
+    if (!isBroken || pieceOctets === 1) return;
+    start = Math.max(start, at);
+    end = Math.min(end, at + pieceOctets);
+  }
+}
+
+/** Octets up to `end`, as they come, but those from `start` on in pieces. */
+async function* inPieces(
+  octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  start: number,
+  end: number,
+  pieceOctets: number,
+): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for await (const chunk of octets) {
+    for (let from = 0; from < chunk.length; ) {
+      const position = at + from;
+      if (position >= end) return;
+      const to =
+        position < start
+          ? Math.min(chunk.length, from + start - position)
+          : Math.min(chunk.length, from + pieceOctets, from + end - position);
+      yield chunk.subarray(from, to);
+      from = to;
+    }
+    at += chunk.length;
+  }
+}
+
 /** One gunzip, fed by hand. */
 class Gunzip {
-  readonly #stream = createGunzip({ chunkSize: CHUNK_OCTETS });
+  readonly #stream: ReturnType<typeof createGunzip>;
   #error: Error | undefined;
   #done = false;
   #wake: () => void = () => {};
 
-  constructor() {
+  constructor(chunkSize = CHUNK_OCTETS) {
+    this.#stream = createGunzip({ chunkSize });
     this.#stream.on('readable', () => this.#wake());
     this.#stream.on('error', (error) => {
       this.#error = error;

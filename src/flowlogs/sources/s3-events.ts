@@ -8,6 +8,8 @@ export interface AnnouncedObject {
   readonly key: string;
   /** Undefined: the message does not say. */
   readonly octets: number | undefined;
+  /** What tells it from what was there before: version, else entity tag, else the event's sequencer; undefined: none is told. */
+  readonly version: string | undefined;
   /** Where the bucket lies, where the message says so. */
   readonly region: string | undefined;
 }
@@ -78,10 +80,13 @@ function readBridge(event: object): Announcement {
   return { kind: 'objects', objects: [{ bucket, key, ...details(object, get(event, 'region')) }] };
 }
 
-function details(object: unknown, region: unknown): Pick<AnnouncedObject, 'octets' | 'region'> {
+function details(object: unknown, region: unknown): Pick<AnnouncedObject, 'octets' | 'region' | 'version'> {
   const octets = get(object, 'size');
+  // As S3 spells them, or as EventBridge does.
+  const versions = ['versionId', 'version-id', 'eTag', 'etag', 'sequencer'].map((name) => get(object, name));
   return {
     octets: typeof octets === 'number' && Number.isSafeInteger(octets) && octets >= 0 ? octets : undefined,
+    version: versions.find((version): version is string => typeof version === 'string' && version !== ''),
     region: typeof region === 'string' ? region : undefined,
   };
 }

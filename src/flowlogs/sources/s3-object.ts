@@ -1,7 +1,7 @@
 /** An object of S3 as the converter reads it: a small one from memory, a large one as it comes. */
 import { AwsError } from '../../aws/errors.ts';
 import type { LogFormat, LogObject } from '../log-object.ts';
-import { decompressed } from './gunzip.ts';
+import { decompressed, type StoredOctets } from './gunzip.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Url } from './s3-keys.ts';
 
@@ -14,7 +14,8 @@ export interface ObjectPlace {
 
 /** Up to this it is fetched as a whole, ahead. AWS writes objects of up to 75 MB. */
 export const WHOLE_OCTETS = 8 * 1024 * 1024;
-const PARQUET_MAGIC = 'PAR1';
+/** How a Parquet file begins. */
+export const PARQUET_MAGIC = 'PAR1';
 
 /** What fetching it will hold in memory until it is exported. */
 export function heldOctets({ octets }: ObjectPlace): number {
@@ -48,11 +49,11 @@ export async function fetchObject(
             },
           },
         }
-      : { ...object, content: text(bucket.octets(key, reading)) };
+      : { ...object, content: text(() => bucket.octets(key, reading)) };
   }
   // Without a size only what is read by ranges must be fetched as a whole.
   if (octets === undefined && !isNamedParquet) {
-    return { ...object, content: text(bucket.octets(key, reading)) };
+    return { ...object, content: text(() => bucket.octets(key, reading)) };
   }
   const chunks: Uint8Array[] = [];
   if (octets !== 0) for await (const chunk of bucket.octets(key, ahead)) chunks.push(chunk);
@@ -60,7 +61,7 @@ export async function fetchObject(
   const isParquet =
     isNamedParquet ||
     (first !== undefined && Buffer.from(first.subarray(0, 4)).toString('latin1') === PARQUET_MAGIC);
-  if (!isParquet) return { ...object, content: text(chunks) };
+  if (!isParquet) return { ...object, content: text(() => chunks) };
   const whole = Buffer.concat(chunks);
   return {
     ...object,
@@ -74,7 +75,7 @@ export async function fetchObject(
   };
 }
 
-function text(octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): LogObject['content'] {
+function text(octets: StoredOctets): LogObject['content'] {
   return { kind: 'text', header: 'first-line', chunks: () => decompressed(octets) };
 }
 
@@ -83,7 +84,71 @@ export function hasVanished(error: unknown): boolean {
   return error instanceof AwsError && error.kind === 'no-such-key';
 }
 
-/** Whether an error is the object's own: with any other the rest of the source will not be read, either. */
+/** Whether the object may not be read. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof AwsError && error.kind === 'access-denied';
+}
+
+/**
+ * Whether an error is the object's own, so that the others may be read all the same. Access that is denied may be the object's
+ * or everyone's: {@link DeniedObjects} tells. With any other the rest of the source will not be read, either.
+ */
 export function isOfObject(error: unknown): boolean {
-  return !(error instanceof AwsError) || error.kind === 'no-such-key' || error.kind === 'changed';
+  return (
+    !(error instanceof AwsError) ||
+    ['no-such-key', 'changed', 'archived', 'access-denied'].includes(error.kind)
+  );
+}
+
+/** An object whose fetching failed for a reason of its own: it fails when it is read, as any damaged one does. */
+export function unreadableObject({ bucket, key, octets }: ObjectPlace, error: Error): LogObject {
+  return {
+    name: s3Url(bucket.bucket, key),
+    storedOctets: octets,
+    format: undefined,
+    content: {
+      kind: 'text',
+      header: 'first-line',
+      // biome-ignore lint/correctness/useYield: there is nothing to hand over
+      async *chunks() {
+        throw error;
+      },
+    },
+  };
+}
+
+/** So many objects denied, and none read: the rest will be no different. */
+const MOST_DENIED = 8;
+
+/**
+ * Objects to which access is denied. As long as none could be read it is not known whether that is theirs alone: they are
+ * done with when one could be read.
+ */
+export class DeniedObjects<Item> {
+  #waiting: Item[] = [];
+  #isOneRead = false;
+
+  /** Of those that are not done with. */
+  get count(): number {
+    return this.#waiting.length;
+  }
+
+  /** So many are denied, and none was read, that the rest will be no different. */
+  get isEverything(): boolean {
+    return !this.#isOneRead && this.#waiting.length >= MOST_DENIED;
+  }
+
+  add(item: Item): void {
+    this.#waiting.push(item);
+  }
+
+  /** One could be read. */
+  read(): void {
+    this.#isOneRead = true;
+  }
+
+  /** Those that are done with now. */
+  take(): readonly Item[] {
+    return this.#isOneRead ? this.#waiting.splice(0) : [];
+  }
 }

@@ -6,13 +6,22 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../../aws/clients.ts';
+import { AwsError } from '../../aws/errors.ts';
 import type { LogFormat, LogObject, LogSource } from '../log-object.ts';
 import { Checkpoint, LOOK_BACK_MILLISECONDS, notInCheckpoint } from './checkpoint.ts';
 import { type AheadLimits, fetchAhead } from './fetch-ahead.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { parseS3Url, s3Url } from './s3-keys.ts';
 import { listInOrder, type TimedObject } from './s3-list.ts';
-import { fetchObject, hasVanished, heldOctets, isOfObject } from './s3-object.ts';
+import {
+  DeniedObjects,
+  fetchObject,
+  hasVanished,
+  heldOctets,
+  isDenied,
+  isOfObject,
+  unreadableObject,
+} from './s3-object.ts';
 import { RecordsNotSentError, SourceError } from './source-error.ts';
 import type { TimeRange } from './time-range.ts';
 
@@ -46,7 +55,7 @@ export class S3Source implements LogSource {
   /** Keys, and times, of what was taken from a list and is not exported yet: the next list shows them again. */
   readonly #taken = new Map<string, number>();
   readonly #handedOver = new Map<LogObject, TimedObject>();
-  #fatal: Error | undefined;
+  readonly #denied = new DeniedObjects<TimedObject>();
 
   /** @throws SourceError: no URL of S3 */
   constructor(options: S3SourceOptions) {
@@ -82,18 +91,23 @@ export class S3Source implements LogSource {
         try {
           object = await got;
         } catch (error) {
-          if (!hasVanished(error)) throw error;
-          this.vanished++;
-          await this.#done(item);
-          continue;
+          if (!isOfObject(error)) throw error;
+          if (hasVanished(error)) {
+            this.vanished++;
+            await this.#done(item);
+            continue;
+          }
+          object = unreadableObject({ bucket, ...item }, error as Error);
         }
         this.#handedOver.set(object, item);
         yield object;
-        if (this.#fatal !== undefined) throw this.#fatal;
+      }
+      if (this.#denied.count > 0) {
+        throw new SourceError(`${this.#name}: access was denied to every object that was to be read`);
       }
     } catch (error) {
       // What the signal broke off is no error.
-      if (!signal.aborted || error === this.#fatal) throw error;
+      if (!signal.aborted) throw error;
     } finally {
       ended.abort();
     }
@@ -102,27 +116,38 @@ export class S3Source implements LogSource {
   /** When this resolves the checkpoint says so. @throws SourceError: the checkpoint cannot be written */
   async exported(object: LogObject): Promise<void> {
     const item = this.#take(object);
-    if (item !== undefined) await this.#done(item);
+    if (item === undefined) return;
+    await this.#wasRead();
+    await this.#done(item);
   }
 
   /**
-   * An object that is damaged will not get better: it counts as done. With AWS out of reach (or its credentials
-   * expired in between) it is not done, and nothing further is handed over.
+   * An object that is damaged will not get better: it counts as done. So does one that is archived, or that may not be read where
+   * others may. With AWS out of reach (or its credentials expired in between) it is not done, and this ends.
+   * @throws AwsError, SourceError: what ends it, of which nothing is said yet
    */
   async failed(object: LogObject, error: Error): Promise<void> {
     const item = this.#take(object);
     if (item === undefined) return;
-    if (!isOfObject(error)) {
-      this.#fatal = error;
+    if (!isOfObject(error)) throw error;
+    if (isDenied(error)) {
+      this.#denied.add(item);
+      if (this.#denied.isEverything) throw error;
+      for (const denied of this.#denied.take()) await this.#done(denied);
       return;
     }
     // To go on would put what comes later into the checkpoint, and this one behind it.
     if (error instanceof RecordsNotSentError && this.#options.checkpoint !== undefined) {
-      this.#fatal = notInCheckpoint(object.name, this.#options.checkpoint);
-      return;
+      throw notInCheckpoint(object.name, error, this.#options.checkpoint);
     }
     if (hasVanished(error)) this.vanished++;
+    else if (!(error instanceof AwsError)) await this.#wasRead();
     await this.#done(item);
+  }
+
+  async #wasRead(): Promise<void> {
+    this.#denied.read();
+    for (const denied of this.#denied.take()) await this.#done(denied);
   }
 
   #take(object: LogObject): TimedObject | undefined {

@@ -2,19 +2,29 @@
  * Objects of S3 that a queue's messages announce, as they come, until the signal.
  *
  * A message is deleted when all of its objects have been exported, and only then. While they wait, or are being
- * exported, the message is kept hidden; at the end those that are not exported become visible to others at once.
+ * exported, the message is kept hidden; at the end those that are not exported become visible to others at once. SQS delivers a
+ * message more than once now and then: one that is held is not held twice, and an object that waits is not exported twice.
  * What is no event of S3 is counted, said once, and left for whom it is meant.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../../aws/clients.ts';
+import { AwsError } from '../../aws/errors.ts';
 import type { LogFormat, LogObject, LogSource } from '../log-object.ts';
 import { type AheadLimits, fetchAhead } from './fetch-ahead.ts';
 import { AHEAD } from './s3.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { type AnnouncedObject, readAnnouncement } from './s3-events.ts';
 import { isOtherService, timeOfName } from './s3-keys.ts';
-import { fetchObject, hasVanished, heldOctets, isOfObject } from './s3-object.ts';
-import { RecordsNotSentError } from './source-error.ts';
+import {
+  DeniedObjects,
+  fetchObject,
+  hasVanished,
+  heldOctets,
+  isDenied,
+  isOfObject,
+  unreadableObject,
+} from './s3-object.ts';
+import { RecordsNotSentError, SourceError } from './source-error.ts';
 import { parseQueue, type QueueMessage, SqsQueue } from './sqs-queue.ts';
 
 export interface SqsSourceOptions {
@@ -31,18 +41,25 @@ export interface SqsSourceOptions {
 
 /** A message some of whose objects are not exported yet. */
 interface Held {
-  readonly message: QueueMessage;
+  /** As it was delivered last: its receipt is the one that counts. */
+  message: QueueMessage;
   remaining: number;
   /** An object of it was damaged: it is not deleted. */
   damaged: boolean;
 }
 
 interface Item extends AnnouncedObject {
-  readonly held: Held;
+  /** The messages that announce it: they are for all of its deliveries. */
+  readonly holders: Held[];
+}
+
+/** Undefined: what is announced cannot be told from what was there before. */
+function identityOf({ bucket, key, version }: AnnouncedObject): string | undefined {
+  return version === undefined ? undefined : JSON.stringify([bucket, key, version]);
 }
 
 const VISIBILITY_SECONDS = 120;
-/** Messages that were left where they are: they come again and again. */
+/** Messages that were left where they are, and come again and again; those that are done, which may come again. */
 const MOST_REMEMBERED = 10_000;
 const MOST_UNDELETED = 100;
 const RELEASE_MILLISECONDS = 5_000;
@@ -52,15 +69,20 @@ export class SqsSource implements LogSource {
   vanished = 0;
   /** Messages that are no events of S3, or of other logs; each counts once. */
   foreignMessages = 0;
-  /** Messages that are left in the queue because an object of theirs is damaged; each counts once. */
+  /** Messages that are left in the queue because an object of theirs is damaged, or may not be read; each counts once. */
   damagedMessages = 0;
   deletedMessages = 0;
   readonly #options: SqsSourceOptions;
   readonly #queue: SqsQueue;
   readonly #buckets = new Map<string, S3Bucket>();
-  readonly #held = new Set<Held>();
+  /** By the message's ID. */
+  readonly #held = new Map<string, Held>();
+  /** What waits or is being exported, by identity. */
+  readonly #items = new Map<string, Item>();
+  readonly #denied = new DeniedObjects<Item>();
   readonly #handedOver = new Map<LogObject, Item>();
   readonly #left = new Set<string>();
+  readonly #finished = new Set<string>();
   /** Receipts of messages that are done. */
   #undeleted: string[] = [];
   #deleting: Promise<void> | undefined;
@@ -100,10 +122,13 @@ export class SqsSource implements LogSource {
         try {
           object = await got;
         } catch (error) {
-          if (!hasVanished(error)) throw error;
-          this.vanished++;
-          this.#done(item.held);
-          continue;
+          if (!isOfObject(error)) throw error;
+          if (hasVanished(error)) {
+            this.vanished++;
+            this.#done(item);
+            continue;
+          }
+          object = unreadableObject(this.#place(item), error as Error);
         }
         this.#handedOver.set(object, item);
         yield object;
@@ -123,25 +148,47 @@ export class SqsSource implements LogSource {
   /** The message is deleted soon after, with others. @throws AwsError: messages cannot be deleted */
   async exported(object: LogObject): Promise<void> {
     const item = this.#take(object);
-    if (item !== undefined) this.#done(item.held);
+    if (item !== undefined) {
+      this.#wasRead();
+      this.#done(item);
+    }
     if (this.#undeleted.length > MOST_UNDELETED) await this.#deleting;
   }
 
   /**
    * A damaged object's message stays in the queue (for its dead-letter queue, if it has one), and is not read again
-   * by this process. With AWS out of reach nothing further is handed over.
+   * by this process. So does that of one which is archived, or may not be read. With AWS out of reach this ends.
+   * @throws AwsError, SourceError: what ends it, of which nothing is said yet
    */
   async failed(object: LogObject, error: Error): Promise<void> {
     const item = this.#take(object);
     if (item === undefined) return;
-    // What was not sent is for another attempt: its message is let go, and not taken again at once.
-    if (!isOfObject(error) || error instanceof RecordsNotSentError) {
+    if (isDenied(error)) this.#denied.add(item);
+    if (!isOfObject(error) || this.#denied.isEverything) {
       this.#fail(error);
-      return;
+      throw error;
+    }
+    if (error instanceof RecordsNotSentError) {
+      // It is for another attempt: its message is let go, and not taken again at once.
+      const ending = new SourceError(`${object.name}: ${error.message}; its message stays in the queue`, {
+        cause: error,
+      });
+      this.#fail(ending);
+      throw ending;
     }
     if (hasVanished(error)) this.vanished++;
-    else item.held.damaged = true;
-    this.#done(item.held);
+    else {
+      if (!(error instanceof AwsError)) this.#wasRead();
+      for (const held of item.holders) held.damaged = true;
+    }
+    // Their messages stay in the queue in any case: nothing waits for the verdict.
+    this.#denied.take();
+    this.#done(item);
+  }
+
+  #wasRead(): void {
+    this.#denied.read();
+    this.#denied.take();
   }
 
   async *#receive(signal: AbortSignal): AsyncGenerator<Item> {
@@ -161,6 +208,15 @@ export class SqsSource implements LogSource {
   /** The objects that a message announces. It is held from now on, or left, or deleted where it announces none. */
   #read(message: QueueMessage): Item[] {
     if (this.#left.has(message.id)) return [];
+    const known = this.#held.get(message.id);
+    if (known !== undefined) {
+      known.message = message;
+      return [];
+    }
+    if (this.#finished.has(message.id)) {
+      this.#delete(message);
+      return [];
+    }
     const announcement = readAnnouncement(message.body);
     if (announcement.kind === 'foreign') {
       this.#leaveForeign(message, announcement.why);
@@ -173,26 +229,32 @@ export class SqsSource implements LogSource {
       return [];
     }
     const held: Held = { message, remaining: objects.length, damaged: false };
-    this.#held.add(held);
+    this.#held.set(message.id, held);
     if (objects.length === 0) this.#finish(held);
-    return objects.map((object) => ({ ...object, held }));
+    return objects.flatMap((object) => this.#hold(object, held));
+  }
+
+  /** @returns the object, if it does not wait already */
+  #hold(object: AnnouncedObject, held: Held): Item[] {
+    const identity = identityOf(object);
+    const waiting = identity && this.#items.get(identity);
+    if (waiting) {
+      waiting.holders.push(held);
+      return [];
+    }
+    const item = { ...object, holders: [held] };
+    if (identity !== undefined) this.#items.set(identity, item);
+    return [item];
   }
 
   #leaveForeign({ id }: QueueMessage, why: string): void {
     this.foreignMessages++;
-    this.#leave(id);
+    remember(this.#left, id);
     if (this.#saidForeign) return;
     this.#saidForeign = true;
     this.#options.onNotice(
       `${this.#options.queue}: message ${id} is left in the queue: ${why}; further ones are counted only`,
     );
-  }
-
-  #leave(id: string): void {
-    this.#left.add(id);
-    if (this.#left.size <= MOST_REMEMBERED) return;
-    const [oldest] = this.#left;
-    this.#left.delete(oldest!);
   }
 
   #place({ bucket, region, key, octets }: AnnouncedObject) {
@@ -207,24 +269,34 @@ export class SqsSource implements LogSource {
     return item;
   }
 
-  #done(held: Held): void {
-    held.remaining--;
-    if (held.remaining === 0) this.#finish(held);
+  #done(item: Item): void {
+    const identity = identityOf(item);
+    if (identity !== undefined) this.#items.delete(identity);
+    for (const held of item.holders) {
+      held.remaining--;
+      if (held.remaining === 0) this.#finish(held);
+    }
   }
 
   #finish(held: Held): void {
-    this.#held.delete(held);
+    const { message } = held;
+    this.#held.delete(message.id);
     if (held.damaged) {
       this.damagedMessages++;
-      this.#leave(held.message.id);
+      remember(this.#left, message.id);
       return;
     }
-    this.#undeleted.push(held.message.receipt);
-    this.#deleting ??= this.#delete();
+    remember(this.#finished, message.id);
+    this.#delete(message);
+  }
+
+  #delete({ receipt }: QueueMessage): void {
+    this.#undeleted.push(receipt);
+    this.#deleting ??= this.#deleteAll();
   }
 
   /** Deletes what is done, several at a time, until nothing is. */
-  async #delete(): Promise<void> {
+  async #deleteAll(): Promise<void> {
     // What is done in the same turn goes along.
     await null;
     try {
@@ -250,7 +322,7 @@ export class SqsSource implements LogSource {
       for (;;) {
         await sleep((seconds * 1000) / 3, undefined, { signal });
         await this.#queue.hide(
-          [...this.#held].map(({ message }) => message.receipt),
+          [...this.#held.values()].map(({ message }) => message.receipt),
           seconds,
           signal,
         );
@@ -268,7 +340,7 @@ export class SqsSource implements LogSource {
   /** At the end: what is done is deleted, what is not is for others. */
   async #letGo(): Promise<void> {
     await this.#deleting;
-    const receipts = [...this.#held].map(({ message }) => message.receipt);
+    const receipts = [...this.#held.values()].map(({ message }) => message.receipt);
     this.#held.clear();
     try {
       await this.#queue.hide(receipts, 0, AbortSignal.timeout(RELEASE_MILLISECONDS));
@@ -279,4 +351,12 @@ export class SqsSource implements LogSource {
       );
     }
   }
+}
+
+/** Puts it in, and the oldest out where they are too many. */
+function remember(messages: Set<string>, id: string): void {
+  messages.add(id);
+  if (messages.size <= MOST_REMEMBERED) return;
+  const [oldest] = messages;
+  messages.delete(oldest!);
 }

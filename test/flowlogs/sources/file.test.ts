@@ -51,6 +51,22 @@ t.test('one file, whatever its name; gzip is known by its octets', async (t) => 
   }
 });
 
+t.test('Parquet is known by its first octets as well', async (t) => {
+  const folder = t.testdir({
+    'a.log': 'PAR1....PAR1',
+    b: 'PAR1....PAR1',
+    'c.parquet': 'PAR1....PAR1',
+    'd.log': 'PAR',
+  });
+  const kinds: string[] = [];
+  for (const path of [folder, join(folder, 'b')]) {
+    for await (const { name, content } of source(path).objects(new AbortController().signal)) {
+      kinds.push(`${name.slice(folder.length + 1)} ${content.kind}`);
+    }
+  }
+  t.same(kinds, ['a.log parquet', 'c.parquet parquet', 'd.log text', 'b parquet']);
+});
+
 t.test('a gzip that is cut short: what came before, and the error', async (t) => {
   const whole = gzipSync(Buffer.concat([Buffer.from('first\n'), Buffer.alloc(100_000, 'x y z\n')]));
   const folder = t.testdir({ 'a.gz': whole.subarray(0, whole.length - 12), 'b.log': 'b\n' });

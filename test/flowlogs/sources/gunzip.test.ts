@@ -2,13 +2,13 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
-import { decompressed } from '../../../src/flowlogs/sources/gunzip.ts';
+import { decompressed, remembering } from '../../../src/flowlogs/sources/gunzip.ts';
 
 async function read(octets: readonly Uint8Array[]): Promise<{ text: Buffer; error: Error | undefined }> {
   const parts: Uint8Array[] = [];
   let error: Error | undefined;
   try {
-    for await (const part of decompressed(octets)) parts.push(part);
+    for await (const part of decompressed(() => octets)) parts.push(part);
   } catch (thrown) {
     error = thrown as Error;
   }
@@ -82,6 +82,65 @@ t.test('damaged', async (t) => {
   t.match((await read([whole])).error?.message, /^the gzip is damaged: /);
 });
 
+t.test('followed by garbage: all of the text, then the error', async (t) => {
+  for (const count of [10, 30_000]) {
+    const text = lines(count);
+    const octets = Buffer.concat([gzipSync(text), Buffer.from('garbage '.repeat(30))]);
+    for (const size of [octets.length, 65_536, 1000, 7]) {
+      if (octets.length / size > 20_000) continue;
+      const { text: got, error } = await read(cut(octets, size));
+      t.match(error?.message, /^the gzip is damaged: /);
+      t.ok(got.equals(text), `${count} lines in pieces of ${size}: ${got.length} of ${text.length}`);
+    }
+  }
+});
+
+t.test('damaged in the middle: what comes before it, to within a few octets', async (t) => {
+  const text = lines(30_000);
+  const good = gzipSync(text);
+  for (const part of [0.1, 0.5, 0.9]) {
+    const at = Math.floor(good.length * part);
+    const damaged = Buffer.from(good);
+    damaged.fill(0xff, at, at + 400);
+    // What a gzip that ends there would have told.
+    const before = (await read([good.subarray(0, at)])).text;
+    const { text: got, error } = await read(cut(damaged, 65_536));
+    t.match(error?.message, /^the gzip is damaged: /);
+    t.ok(got.length > before.length - 64, `${got.length} of ${before.length}`);
+    t.ok(text.subarray(0, before.length - 64).equals(got.subarray(0, before.length - 64)));
+  }
+});
+
+t.test('a wrong checksum: all of the text, then the error', async (t) => {
+  const text = lines(3000);
+  const octets = gzipSync(text);
+  octets[octets.length - 6]! ^= 1;
+  const { text: got, error } = await read([octets]);
+  t.match(error?.message, /incorrect data check/);
+  t.ok(got.equals(text));
+});
+
+t.test('what is read once alone: as much is kept as is said', async (t) => {
+  const text = lines(3000);
+  const octets = Buffer.concat([gzipSync(text), Buffer.from('garbage')]);
+  for (const [mostOctets, whole] of [
+    [octets.length, true],
+    [100, false],
+  ] as const) {
+    let readings = 0;
+    const once = async function* () {
+      readings++;
+      yield* cut(octets, 1000);
+    };
+    const parts: Uint8Array[] = [];
+    await t.rejects(async () => {
+      for await (const part of decompressed(remembering(once(), mostOctets))) parts.push(part);
+    }, /^the gzip is damaged/);
+    t.equal(readings, 1);
+    t.equal(Buffer.concat(parts).equals(text), whole, `${mostOctets} octets are kept`);
+  }
+});
+
 t.test('no gzip: as it is', async (t) => {
   t.equal((await read([Buffer.from('ver'), Buffer.from('sion\n')])).text.toString(), 'version\n');
   t.equal((await read([Buffer.from([0x1f]), Buffer.from([0x20])])).text.length, 2);
@@ -90,7 +149,7 @@ t.test('no gzip: as it is', async (t) => {
 });
 
 t.test('a reader that stops ends it', async (t) => {
-  for await (const part of decompressed(cut(gzipSync(lines(100_000)), 1000))) {
+  for await (const part of decompressed(() => cut(gzipSync(lines(100_000)), 1000))) {
     t.ok(part.length > 0);
     break;
   }

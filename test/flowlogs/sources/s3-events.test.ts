@@ -13,6 +13,7 @@ const object = (key: string, octets: number | undefined = 7): object => ({
   bucket: 'logs',
   key,
   octets,
+  version: 'x',
   region: 'eu-west-1',
 });
 
@@ -49,7 +50,7 @@ t.test('EventBridge: the key is as it is', async (t) => {
     source: 'aws.s3',
     'detail-type': 'Object Created',
     region: 'eu-west-1',
-    detail: { bucket: { name: 'logs' }, object: { key: 'a+b%20c d', size: 7 } },
+    detail: { bucket: { name: 'logs' }, object: { key: 'a+b%20c d', size: 7, etag: 'y', 'version-id': 'x' } },
   };
   t.same(read(event), { kind: 'objects', objects: [object('a+b%20c d')] });
   t.same(read({ ...event, 'detail-type': 'Object Deleted' }), { kind: 'objects', objects: [] });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { RecordsNotSentError } from '../../../src/flowlogs/sources/source-error.ts';
 import { SqsSource, type SqsSourceOptions } from '../../../src/flowlogs/sources/sqs.ts';
 import { parseQueue } from '../../../src/flowlogs/sources/sqs-queue.ts';
-import { jsonFault, type SeenRequest } from '../../support/fault-proxy.ts';
+import { jsonFault, type SeenRequest, s3Fault } from '../../support/fault-proxy.ts';
 import { noMoto } from '../../support/moto.ts';
 import { keyOf, logOf, startAwsBench } from './aws-bench.ts';
 import { type ReadObject, readAll } from './read-all.ts';
@@ -119,7 +119,9 @@ if (noMoto !== false) {
         await queue.failed(object, new RecordsNotSentError('3 of its records were not sent'));
       }
     };
-    await t.rejects(reading(), { message: '3 of its records were not sent' });
+    await t.rejects(reading(), {
+      message: 's3://logs/a.log.gz: 3 of its records were not sent; its message stays in the queue',
+    });
     t.same(await counts(), [1, 0]);
     t.match(queue, { deletedMessages: 0, damagedMessages: 0 });
   });
@@ -226,6 +228,91 @@ if (noMoto !== false) {
     const { Entries } = JSON.parse(target('ChangeMessageVisibilityBatch')[0]!.body);
     t.match(Entries, [{ VisibilityTimeout: 1 }, { VisibilityTimeout: 1 }]);
     t.same(await counts(), [0, 0]);
+  });
+
+  t.test('a message delivered again while it is held is not exported again', async (t) => {
+    await bench.put('logs', 'a.log', 'x');
+    await send(notification('a.log'));
+    const { sdk, client } = await bench.direct.sqs();
+    const ended = new AbortController();
+    let extended = (): void => {};
+    const once = new Promise<void>((resolve) => {
+      extended = resolve;
+    });
+    proxy.fault = () => {
+      if (target('ChangeMessageVisibilityBatch').length > 0) extended();
+      if (target('DeleteMessageBatch').length > 0) ended.abort();
+      return undefined;
+    };
+    const queue = source({ visibilitySeconds: 2 });
+    const read = await readAll(queue, ended.signal, async () => {
+      await once;
+      const [{ ReceiptHandle }] = JSON.parse(target('ChangeMessageVisibilityBatch')[0]!.body).Entries;
+      await client.send(
+        new sdk.ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }),
+      );
+      while ((await counts())[0] !== 0) {} // until it is delivered again
+    });
+    t.equal(read.length, 1);
+    t.equal(queue.found.objects, 1);
+    t.equal(queue.deletedMessages, 1);
+    t.same(await counts(), [0, 0]);
+  });
+
+  t.test('an object that two messages announce is exported once; both are deleted then', async (t) => {
+    await bench.put('logs', 'a.log', 'x');
+    await bench.put('logs', 'b.log', 'x');
+    const event = (key: string, eTag: string): object =>
+      JSON.parse(JSON.stringify(notification(key)).replace('"size"', `"eTag":"${eTag}","size"`));
+    await send(event('a.log', '1'));
+    await send(event('a.log', '1'));
+    await send(event('a.log', '2'));
+    await send(notification('b.log'));
+    await send(notification('b.log'));
+    const queue = source();
+    const read = await readSome(queue, 4);
+    t.same(
+      read.map(({ name }) => name.slice('s3://logs/'.length)),
+      ['a.log', 'a.log', 'b.log', 'b.log'],
+      'what is overwritten is another object, and so is what is not told apart',
+    );
+    t.equal(queue.deletedMessages, 5);
+    t.same(await counts(), [0, 0]);
+  });
+
+  t.test('an object that is archived or denied leaves its message, and the others are read', async (t) => {
+    for (const key of ['a.log', 'b.log', 'c.log']) {
+      await bench.put('logs', key, key);
+      await send(notification(key));
+    }
+    const ended = new AbortController();
+    proxy.fault = ({ path, target: command }) => {
+      if (path.includes('a.log')) return s3Fault(403, 'InvalidObjectState');
+      if (path.includes('b.log')) return s3Fault(403, 'AccessDenied');
+      if (command === 'AmazonSQS.DeleteMessageBatch') ended.abort();
+      return undefined;
+    };
+    const queue = source();
+    const read = await readAll(queue, ended.signal);
+    t.same(
+      read.map(({ text, error }) => (error as { kind?: string } | undefined)?.kind ?? text),
+      ['archived', 'access-denied', 'c.log'],
+    );
+    t.match(queue, { deletedMessages: 1, damagedMessages: 2 });
+    t.equal((await counts())[1], 2);
+  });
+
+  t.test('access denied to every object ends it', async (t) => {
+    for (let i = 0; i < 12; i++) await send(notification(`${10 + i}.log`));
+    proxy.fault = ({ path }) => (path.includes('.log') ? s3Fault(403, 'AccessDenied') : undefined);
+    const said: string[] = [];
+    await t.rejects(
+      readAll(source(), undefined, ({ name }) => {
+        said.push(name);
+      }),
+      { kind: 'access-denied', message: /grant s3:GetObject on/ },
+    );
+    t.equal(said.length, 8);
   });
 
   t.test('foreign messages: counted once each, said once, left', async (t) => {

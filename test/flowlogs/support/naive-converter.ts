@@ -189,5 +189,17 @@ function hexOfIpv6(text: string): string | undefined {
   return groups.map((group) => group.toLowerCase().padStart(4, '0')).join('');
 }
 
+/** Fields whose value the record has already, unless the packet's own goes before it: then they are told as strings. */
+const ENDS: ReadonlyMap<string, string> = new Map([
+  ['srcaddr', 'pkt-srcaddr'],
+  ['dstaddr', 'pkt-dstaddr'],
+]);
+
+/** Whether a field of this format is told as a string beside the record's own address. */
+export function isToldBeside(field: string, fields: readonly string[]): boolean {
+  const own = ENDS.get(field);
+  return own !== undefined && fields.includes(own);
+}
+
 /** The numbers that v5 has room for: exact sums, none above 2^32 − 1. */
 export const MOST_IN_V5 = 2n ** 32n - 1n;
