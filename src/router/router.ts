@@ -11,7 +11,7 @@ import { readAllowances, readConntrack } from './allowances.ts';
 import { Health } from './health.ts';
 import type { HealthReport } from './health-check.ts';
 import { HealthServer } from './health-server.ts';
-import { type KernelInterface, kernelInterfaces } from './kernel-interfaces.ts';
+import { defaultRouteInterface, type KernelInterface, kernelInterfaces } from './kernel-interfaces.ts';
 import type { RouterLog } from './log.ts';
 import { type Check, Machine, type MachineTask } from './machine.ts';
 import { type Peer, Peers } from './peers.ts';
@@ -53,6 +53,8 @@ export interface RouterDependencies {
   readonly ec2Of: (region: string) => Ec2Api;
   readonly machine?: Machine | undefined;
   readonly kernelInterfaces?: (() => readonly KernelInterface[]) | undefined;
+  /** The name of the interface that the IPv4 default route leaves by. */
+  readonly defaultRouteInterface?: (() => string | undefined) | undefined;
   /** Monotonic. */
   readonly nowMilliseconds: () => number;
 }
@@ -79,7 +81,7 @@ const RELEASE_MILLISECONDS = 10_000;
 const SETTLING_MILLISECONDS = 1_000;
 /** A call of EC2 under way must not keep a router that was asked to end. */
 const STOP_MILLISECONDS = 500;
-const ALLOWANCES_MILLISECONDS = 10_000;
+const SLOW_MILLISECONDS = 10_000;
 const LOG_SECONDS = 30;
 
 export class Router {
@@ -102,6 +104,8 @@ export class Router {
   #wake: () => void = () => undefined;
   #isWoken = false;
   #onRound: (() => void)[] = [];
+  /** The name of the interface that has the Elastic IP. */
+  #outer: string | undefined;
 
   constructor(settings: RouterSettings, dependencies: RouterDependencies) {
     this.#settings = settings;
@@ -196,7 +200,7 @@ export class Router {
       interfaces: found.interfaces.map(({ name, id }) => `${name} ${id}`),
       ...(this.healthAddress === undefined ? {} : { health: this.healthAddress }),
     });
-    this.#loops = Promise.all([this.#healthLoop(), this.#routeLoop(), this.#allowanceLoop()]);
+    this.#loops = Promise.all([this.#healthLoop(), this.#routeLoop(), this.#slowLoop()]);
   }
 
   /** Rejects where a loop fails by a fault; resolves when the router has been stopped. */
@@ -312,12 +316,47 @@ export class Router {
     }
     const interfaces = await waitFor('the network interfaces', async () => this.#bind(instance), wait);
     if (elasticIp !== undefined && mayChange)
-      await waitFor(
-        `${elasticIp} to be associated`,
-        () => associate(ec2, elasticIp, interfaces[0]!, log),
-        wait,
-      );
+      await waitFor(`${elasticIp} to be associated`, () => this.#associate(ec2, elasticIp, instance), wait);
     return { instance, interfaces, ec2 };
+  }
+
+  /**
+   * The Elastic IP belongs where packets for the Internet leave: with two interfaces that is not the one that routes lead
+   * to. @throws Error
+   */
+  async #associate(ec2: Ec2Api, allocation: string, { interfaces }: Instance): Promise<void> {
+    const name = (this.#dependencies.defaultRouteInterface ?? defaultRouteInterface)();
+    if (name === undefined) throw new Error('there is no IPv4 default route yet');
+    const mac = (this.#dependencies.kernelInterfaces ?? kernelInterfaces)().find(
+      (one) => one.name === name,
+    )?.mac;
+    const id = interfaces.find((one) => one.mac === mac)?.id;
+    if (id === undefined) throw new Error(`the metadata service does not know ${name}, the default route's`);
+    this.#outer = name;
+    if ((await ec2.addressInterface(allocation)) === id) return;
+    await ec2.associateAddress(allocation, id);
+    this.#dependencies.log.info(`${allocation} is associated with ${id} (${name}) now`);
+  }
+
+  /** The default route may come to a second interface after its address. Asks EC2 only where it has moved. Never rejects. */
+  async lookAtElasticIp(): Promise<void> {
+    const { log, defaultRouteInterface: read = defaultRouteInterface } = this.#dependencies;
+    const { elasticIp } = this.#settings;
+    const { ec2, instance } = this.#running!;
+    if (elasticIp === undefined) return;
+    const name = read();
+    const before = this.#outer;
+    if (name === undefined || name === before) return;
+    try {
+      await this.#associate(ec2, elasticIp, instance);
+    } catch (error) {
+      this.#outer = before;
+      log
+        .rateLimited('elastic ip', LOG_SECONDS)
+        .error(
+          `the default route has moved to ${name}, and ${elasticIp} has not: ${(error as Error).message}`,
+        );
+    }
   }
 
   /** Which of AWS's interfaces is which of the kernel's. @throws Error what is missing yet */
@@ -482,9 +521,10 @@ export class Router {
     }
   }
 
-  async #allowanceLoop(): Promise<void> {
+  async #slowLoop(): Promise<void> {
     const { log } = this.#dependencies;
-    while (!this.#ending.signal.aborted) {
+    const signal = this.#ending.signal;
+    while (!signal.aborted) {
       for (const { name } of this.interfaces) {
         try {
           this.allowances.set(name, await readAllowances(name));
@@ -492,7 +532,8 @@ export class Router {
           log.rateLimited('ethtool', LOG_SECONDS).warn(`ethtool cannot be started: ${String(error)}`);
         }
       }
-      await this.#pause(ALLOWANCES_MILLISECONDS);
+      await this.lookAtElasticIp();
+      await this.#pause(SLOW_MILLISECONDS);
     }
   }
 
@@ -574,17 +615,6 @@ async function attach(ec2: Ec2Api, id: string, { instanceId, interfaces }: Insta
   let index = 1;
   while (taken.has(index)) index++;
   await ec2.attachInterface(id, instanceId, index);
-}
-
-async function associate(
-  ec2: Ec2Api,
-  allocation: string,
-  { id }: BoundInterface,
-  log: RouterLog,
-): Promise<void> {
-  if ((await ec2.addressInterface(allocation)) === id) return;
-  await ec2.associateAddress(allocation, id);
-  log.info(`${allocation} is associated with ${id} now`);
 }
 
 function isSelected({ id, tags }: Ec2Interface, selector: Selector): boolean {

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import type { Ec2Api, Ec2Interface } from '../../src/aws/ec2.ts';
 import { ImdsError } from '../../src/aws/imds.ts';
 import type { Instance, InstanceInterface } from '../../src/aws/instance.ts';
-import type { KernelInterface } from '../../src/router/kernel-interfaces.ts';
+import { defaultRouteInterface, type KernelInterface } from '../../src/router/kernel-interfaces.ts';
 import { Machine } from '../../src/router/machine.ts';
 import { Router, type RouterSettings, taskOf } from '../../src/router/router.ts';
 
@@ -100,6 +100,7 @@ function router(
   ec2: Ec2Api,
   instances: (Instance | Error)[],
   kernels: KernelInterface[][],
+  outer: () => string | undefined = () => 'ens5',
 ) {
   const said: string[] = [];
   const logger = {
@@ -128,6 +129,7 @@ function router(
         interfaces: () => kernels.at(-1)!,
       }),
       kernelInterfaces: () => next(kernels),
+      defaultRouteInterface: outer,
       // Each look takes a second.
       nowMilliseconds: () => (now += 1_000),
     },
@@ -178,6 +180,7 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
     return plain(selectors);
   };
   const both = instanceOf(interfaceOf(1), interfaceOf(2));
+  let routes = 0;
   const { one, said } = router(
     t,
     {
@@ -189,6 +192,7 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
     ec2,
     [instanceOf(interfaceOf(1)), both],
     [[kernelOf(1)], [kernelOf(1), kernelOf(2)]],
+    () => (++routes > 2 ? 'ens5' : undefined),
   );
   await one.start(new AbortController().signal);
   t.same(
@@ -198,9 +202,15 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
   );
   t.same(changes.slice(0, 2), [
     'attach eni-00000002 to i-0000000a as 1',
-    'associate eipalloc-00000001 with eni-00000002',
+    'associate eipalloc-00000001 with eni-00000001',
   ]);
+  t.equal(
+    fake.addressOf,
+    'eni-00000001',
+    'that of the default route, by which NAT leaves; not the inner one',
+  );
   t.ok(said.some((line) => /it is still attached to i-0000000b/.test(line)));
+  t.ok(routes > 2, 'the default route was waited for');
   await one.stop();
 
   // The next start finds all of it done.
@@ -217,6 +227,46 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
     changes.filter((line) => !line.startsWith('check')),
     before,
     'idempotent',
+  );
+});
+
+t.test('the Elastic IP follows the default route, which may come to a second interface late', async (t) => {
+  const { ec2, fake } = fakeEc2([ec2InterfaceOf(1), ec2InterfaceOf(2)]);
+  let outer = 'ens5';
+  const { one } = router(
+    t,
+    { elasticIp: 'eipalloc-00000001' },
+    ec2,
+    [instanceOf(interfaceOf(1), interfaceOf(2))],
+    [[kernelOf(1), kernelOf(2)]],
+    () => outer,
+  );
+  await one.start(new AbortController().signal);
+  t.equal(fake.addressOf, 'eni-00000001');
+  outer = 'ens6';
+  await one.lookAtElasticIp();
+  t.equal(fake.addressOf, 'eni-00000002');
+});
+
+t.test('the interface of the default route, as the kernel tells it', async (t) => {
+  const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
+  const line = (name: string, to: string, flags: string, metric: number, mask: string) =>
+    `${name}\t${to}\t0100000A\t${flags}\t0\t0\t${metric}\t${mask}\t0\t0\t0   \n`;
+  const file = (...lines: string[]) => `${t.testdir({ route: head + lines.join('') })}/route`;
+  const everywhere = '00000000';
+  t.equal(defaultRouteInterface(file()), undefined);
+  t.equal(
+    defaultRouteInterface(
+      file(
+        line('ens7', everywhere, '0201', 0, everywhere),
+        line('ens6', '0000000A', '0001', 0, '00FFFFFF'),
+        line('ens6', everywhere, '0003', 1024, everywhere),
+        line('ens5', everywhere, '0003', 512, everywhere),
+        line('ens5', everywhere, '0003', 2048, everywhere),
+      ),
+    ),
+    'ens5',
+    'the lowest metric, and no unreachable route',
   );
 });
 

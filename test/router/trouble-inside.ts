@@ -231,41 +231,58 @@ t.test('the configuration: from SSM and user data, and the last that had no mist
   );
 });
 
-t.test('a fixed interface is attached, and has the Elastic IP', { timeout: 60_000 }, async (t) => {
-  const cloud = await Cloud.start(t, moto);
-  const [place] = cloud.places;
-  const { Instances } = await cloud.ec2.send(
-    new RunInstancesCommand({ ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1, SubnetId: place!.subnetId }),
-  );
-  const instance = Instances![0]!.InstanceId!;
-  const { NetworkInterface } = await cloud.ec2.send(
-    new CreateNetworkInterfaceCommand({ SubnetId: place!.subnetId, PrivateIpAddress: '10.0.0.20' }),
-  );
-  const fixed = NetworkInterface!.NetworkInterfaceId!;
-  const { AllocationId } = await cloud.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
-  place!.imds.values.set('meta-data/instance-id', instance);
-  const flags = ['--attach-interface', fixed, '--elastic-ip', AllocationId!, '--interface', 'ens6', ...QUICK];
-  const { program } = cloud.router(t, 0, ...flags);
-  const [attached] = await cloud.proxy.until('the attachment', () => {
-    const calls = cloud.proxy.done('AttachNetworkInterface');
-    return calls.length > 0 && calls;
-  });
-  t.match(Object.fromEntries(attached!.parameters), { InstanceId: instance, DeviceIndex: '1' });
-  // Now the metadata service knows it, and then the kernel.
-  await cloud.plugIn(0, { name: 'ens6', eni: fixed, address: '10.0.0.20' });
-  await program.said('routing');
-  const { Addresses } = await cloud.ec2.send(
-    new DescribeAddressesCommand({ AllocationIds: [AllocationId!] }),
-  );
-  t.equal(Addresses?.[0]?.NetworkInterfaceId, fixed);
-  await program.end();
+t.test(
+  'a fixed interface is attached; the Elastic IP is where the default route leaves',
+  { timeout: 60_000 },
+  async (t) => {
+    const cloud = await Cloud.start(t, moto);
+    const [place] = cloud.places;
+    const { Instances } = await cloud.ec2.send(
+      new RunInstancesCommand({
+        ImageId: 'ami-12c6146b',
+        MinCount: 1,
+        MaxCount: 1,
+        SubnetId: place!.subnetId,
+      }),
+    );
+    const instance = Instances![0]!.InstanceId!;
+    const { NetworkInterface } = await cloud.ec2.send(
+      new CreateNetworkInterfaceCommand({ SubnetId: place!.subnetId, PrivateIpAddress: '10.0.0.20' }),
+    );
+    const fixed = NetworkInterface!.NetworkInterfaceId!;
+    const { AllocationId } = await cloud.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+    place!.imds.values.set('meta-data/instance-id', instance);
+    const flags = [
+      '--attach-interface',
+      fixed,
+      '--elastic-ip',
+      AllocationId!,
+      '--interface',
+      'ens6',
+      ...QUICK,
+    ];
+    const { program } = cloud.router(t, 0, ...flags);
+    const [attached] = await cloud.proxy.until('the attachment', () => {
+      const calls = cloud.proxy.done('AttachNetworkInterface');
+      return calls.length > 0 && calls;
+    });
+    t.match(Object.fromEntries(attached!.parameters), { InstanceId: instance, DeviceIndex: '1' });
+    // Now the metadata service knows it, and then the kernel.
+    await cloud.plugIn(0, { name: 'ens6', eni: fixed, address: '10.0.0.20' });
+    await program.said('routing');
+    const { Addresses } = await cloud.ec2.send(
+      new DescribeAddressesCommand({ AllocationIds: [AllocationId!] }),
+    );
+    t.equal(Addresses?.[0]?.NetworkInterfaceId, place!.eni, 'ens5: packets for the Internet leave there');
+    await program.end();
 
-  const again = cloud.router(t, 0, ...flags);
-  await again.program.said('routing');
-  t.equal(
-    cloud.proxy.calls.filter(({ action }) => action === 'AttachNetworkInterface').length,
-    1,
-    'idempotent',
-  );
-  t.equal(cloud.proxy.calls.filter(({ action }) => action === 'AssociateAddress').length, 1);
-});
+    const again = cloud.router(t, 0, ...flags);
+    await again.program.said('routing');
+    t.equal(
+      cloud.proxy.calls.filter(({ action }) => action === 'AttachNetworkInterface').length,
+      1,
+      'idempotent',
+    );
+    t.equal(cloud.proxy.calls.filter(({ action }) => action === 'AssociateAddress').length, 1);
+  },
+);
