@@ -43,8 +43,10 @@ export interface ReconcilerOptions {
   readonly log: RouterLog;
   /** The network interface that routes lead to. */
   readonly self: string;
-  /** All of this router's network interfaces. */
+  /** All of this machine's network interfaces: none of them is a peer. */
   readonly own: readonly string[];
+  /** Those that it forwards on. */
+  readonly forwardsOn: readonly string[];
   readonly vpcId: string;
   readonly vpcCidrs: readonly string[];
   readonly rules: readonly RouteRule[];
@@ -237,10 +239,10 @@ export class Reconciler {
     return this.#subnets.found;
   }
 
-  /** The own interfaces' source/destination check is off, or turned off. */
+  /** The source/destination check is off, or turned off, where packets are forwarded; elsewhere it is nobody's to change. */
   async #keepInterfaces(): Promise<void> {
-    const { ec2, own, log } = this.#options;
-    const interfaces = await ec2.interfaces(own.map((id) => ({ id })));
+    const { ec2, forwardsOn, log } = this.#options;
+    const interfaces = await ec2.interfaces(forwardsOn.map((id) => ({ id })));
     const checked = interfaces.filter(({ isSourceDestChecked }) => isSourceDestChecked).map(({ id }) => id);
     const left = new Set(checked);
     try {

@@ -77,6 +77,8 @@ interface Running {
 /** For the answer of a peer: as long as the interval, but a busy machine is no dead one, and nobody is waited for for long. */
 const SHORTEST_CHECK_MILLISECONDS = 1_000;
 const LONGEST_CHECK_MILLISECONDS = 2_000;
+/** For asking peers before a release. */
+const ASKING_MILLISECONDS = 5_000;
 const RELEASE_MILLISECONDS = 10_000;
 const SETTLING_MILLISECONDS = 1_000;
 /** A call of EC2 under way must not keep a router that was asked to end. */
@@ -190,7 +192,9 @@ export class Router {
     const reconciler = this.#reconcilerOf(found);
     const peers = this.#peersOf();
     this.#running = { ...found, reconciler, peers, server: undefined };
-    await this.#keepMachine(true);
+    this.machine.keepSettings();
+    await this.machine.keepRules();
+    this.#lookAtMachine();
     const server = await this.#serve(found.interfaces[0]!);
     this.#running = { ...found, reconciler, peers, server };
     log.info('routing', {
@@ -200,7 +204,7 @@ export class Router {
       interfaces: found.interfaces.map(({ name, id }) => `${name} ${id}`),
       ...(this.healthAddress === undefined ? {} : { health: this.healthAddress }),
     });
-    this.#loops = Promise.all([this.#healthLoop(), this.#routeLoop(), this.#slowLoop()]);
+    this.#loops = Promise.all([this.#healthLoop(), this.#rulesLoop(), this.#routeLoop(), this.#slowLoop()]);
   }
 
   /** Rejects where a loop fails by a fault; resolves when the router has been stopped. */
@@ -248,10 +252,12 @@ export class Router {
    * @throws RouterError where no other router is known to forward: they stay
    */
   async release(): Promise<number> {
-    const { log } = this.#dependencies;
-    // What is known may be a second old, and a peer may have ended meanwhile.
+    const { log, nowMilliseconds } = this.#dependencies;
+    const begin = nowMilliseconds();
+    // What is known may be a second old, and a peer may have ended meanwhile. systemd, and who asks, do not wait for ever.
     let isAnyThere = false;
     for (let i = 0; i < this.#settings.fall && !isAnyThere; i++) {
+      if (nowMilliseconds() - begin > ASKING_MILLISECONDS) break;
       await this.#running?.peers.check();
       isAnyThere = this.peers.some(({ state, why }) => state === 'forwarding' && why === undefined);
     }
@@ -263,10 +269,10 @@ export class Router {
     if (!this.isReleased) log.info('released: the routes go to other routers, and none is taken');
     this.isReleased = true;
     this.#lookAtSelf();
-    const deadline = this.#dependencies.nowMilliseconds() + RELEASE_MILLISECONDS;
+    const deadline = nowMilliseconds() + RELEASE_MILLISECONDS;
     do {
-      await this.#roundWithin(deadline - this.#dependencies.nowMilliseconds());
-    } while (this.#heldRoutes() > 0 && this.#dependencies.nowMilliseconds() < deadline);
+      await this.#roundWithin(deadline - nowMilliseconds());
+    } while (this.#heldRoutes() > 0 && nowMilliseconds() < deadline);
     return this.#heldRoutes();
   }
 
@@ -387,8 +393,10 @@ export class Router {
           });
     for (const { name, kernel: has, ipv4, ipv6 } of chosen) {
       if (!has.isUp) throw new Error(`${name} is down`);
-      if (ipv4.length + ipv6.length > 0 && ![...ipv4, ...ipv6].some((one) => has.addresses.includes(one)))
-        throw new Error(`${name} has none of its addresses (${[...ipv4, ...ipv6].join(', ')})`);
+      // The first one: health is served at it, and where there is IPv4, packets are sent on by it.
+      const primary = ipv4[0] ?? ipv6[0];
+      if (primary === undefined) throw new Error(`the metadata service knows no address of ${name} yet`);
+      if (!has.addresses.includes(primary)) throw new Error(`${name} does not have its address ${primary}`);
     }
     return chosen.map(({ kernel: _, ...one }) => one);
   }
@@ -401,6 +409,7 @@ export class Router {
       log,
       self: interfaces[0]!.id,
       own: instance.interfaces.map(({ id }) => id),
+      forwardsOn: interfaces.map(({ id }) => id),
       vpcId: interfaces[0]!.vpcId,
       vpcCidrs: interfaces[0]!.vpcCidrs,
       rules: routes,
@@ -470,9 +479,8 @@ export class Router {
     this.#healthChanged();
   }
 
-  async #keepMachine(withRules: boolean): Promise<void> {
+  #lookAtMachine(): void {
     this.machine.keepSettings();
-    if (withRules) await this.machine.keepRules();
     this.#checks = [...this.machine.checks(), this.#sourceDestCheck()];
   }
 
@@ -484,17 +492,23 @@ export class Router {
   }
 
   async #healthLoop(): Promise<void> {
-    const { checkSeconds, routeSeconds } = this.#settings;
+    const { checkSeconds } = this.#settings;
     const { nowMilliseconds } = this.#dependencies;
     const signal = this.#ending.signal;
-    let rulesAt = nowMilliseconds();
     while (!signal.aborted) {
       const begin = nowMilliseconds();
-      const withRules = begin >= rulesAt;
-      if (withRules) rulesAt = begin + routeSeconds * 1000;
-      await Promise.all([this.#keepMachine(withRules), this.#running!.peers.check()]);
+      this.#lookAtMachine();
+      await this.#running!.peers.check();
       this.#lookAtSelf();
       await this.#pause(begin + checkSeconds * 1000 - nowMilliseconds());
+    }
+  }
+
+  /** Beside the others: an nft that hangs must not keep anybody from seeing that a peer has died. */
+  async #rulesLoop(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      await this.#pause(this.#settings.routeSeconds * 1000);
+      if (!this.#ending.signal.aborted) await this.machine.keepRules();
     }
   }
 

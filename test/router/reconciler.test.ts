@@ -53,6 +53,7 @@ class Cloud {
       log: { ...logger, rateLimited: () => logger },
       self,
       own: [self],
+      forwardsOn: [self],
       vpcId: 'vpc-1',
       vpcCidrs: ['10.0.0.0/16'],
       rules,

@@ -4,7 +4,7 @@ import type { Ec2Api, Ec2Interface } from '../../src/aws/ec2.ts';
 import { ImdsError } from '../../src/aws/imds.ts';
 import type { Instance, InstanceInterface } from '../../src/aws/instance.ts';
 import { defaultRouteInterface, type KernelInterface } from '../../src/router/kernel-interfaces.ts';
-import { Machine } from '../../src/router/machine.ts';
+import { Machine, type MachineOptions } from '../../src/router/machine.ts';
 import { Router, type RouterSettings, taskOf } from '../../src/router/router.ts';
 
 const interfaceOf = (n: number, more: Partial<InstanceInterface> = {}): InstanceInterface => ({
@@ -101,12 +101,20 @@ function router(
   instances: (Instance | Error)[],
   kernels: KernelInterface[][],
   outer: () => string | undefined = () => 'ens5',
+  run: MachineOptions['run'] = async () => undefined,
 ) {
   const said: string[] = [];
-  const logger = {
-    info: (text: string) => said.push(text),
-    warn: (text: string) => said.push(text),
-    error: (text: string) => said.push(text),
+  let wake = () => {};
+  const say = (text: string) => {
+    said.push(text);
+    wake();
+  };
+  const logger = { info: say, warn: say, error: say };
+  const until = async (line: RegExp) => {
+    while (!said.some((one) => line.test(one)))
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
   };
   const log = { ...logger, rateLimited: () => logger };
   const folder = t.testdir({ ipv4: { ip_forward: '0\n' } });
@@ -125,7 +133,7 @@ function router(
       machine: new Machine({
         log,
         sysctlFolder: folder,
-        run: async () => undefined,
+        run,
         interfaces: () => kernels.at(-1)!,
       }),
       kernelInterfaces: () => next(kernels),
@@ -135,7 +143,7 @@ function router(
     },
   );
   t.teardown(() => one.stop());
-  return { one, said };
+  return { one, said, until };
 }
 
 t.test('metadata, interface and address come late', async (t) => {
@@ -268,6 +276,72 @@ t.test('the interface of the default route, as the kernel tells it', async (t) =
     'ens5',
     'the lowest metric, and no unreachable route',
   );
+});
+
+t.test(
+  "what is no router's is left alone: the check of an interface that nothing is forwarded on",
+  async (t) => {
+    const { ec2, changes } = fakeEc2([ec2InterfaceOf(1), ec2InterfaceOf(2)]);
+    const { one, until } = router(
+      t,
+      { interfaces: ['ens6'] },
+      ec2,
+      [instanceOf(interfaceOf(1), interfaceOf(2))],
+      [[kernelOf(1), kernelOf(2)]],
+    );
+    await one.start(new AbortController().signal);
+    await until(/^the source\/destination check/);
+    await one.stop();
+    t.same(changes, ['check of eni-00000002 off']);
+  },
+);
+
+t.test('an address is waited for: the first one, and in the metadata, too', async (t) => {
+  const { ec2 } = fakeEc2([ec2InterfaceOf(1)]);
+  const both = { ipv6: ['2001:db8::9'] };
+  const without = router(t, {}, ec2, [instanceOf(interfaceOf(1, { ipv4: [] }))], [[kernelOf(1)]]);
+  await t.rejects(without.one.start(new AbortController().signal), {
+    message: /the metadata service knows no address of ens5 yet$/,
+  });
+  const late = router(
+    t,
+    {},
+    ec2,
+    [instanceOf(interfaceOf(1, both))],
+    [[kernelOf(1, { addresses: ['2001:db8::9'] })]],
+  );
+  await t.rejects(late.one.start(new AbortController().signal), {
+    message: /ens5 does not have its address 10\.0\.1\.9$/,
+  });
+});
+
+t.test('an nft that hangs delays no look at the machine, nor at the peers', async (t) => {
+  const { ec2 } = fakeEc2([ec2InterfaceOf(1)]);
+  const kernels = [[kernelOf(1)]];
+  let hangs = () => {};
+  const hanging = new Promise<void>((resolve) => {
+    hangs = resolve;
+  });
+  let calls = 0;
+  const { one, until } = router(
+    t,
+    { nat: true },
+    ec2,
+    [instanceOf(interfaceOf(1))],
+    kernels,
+    undefined,
+    // Listed, loaded, listed; then never again.
+    async (_, args) => {
+      if (++calls <= 3) return { code: 0, stdout: args.includes('list') ? `rules ${calls}` : '', stderr: '' };
+      hangs();
+      return new Promise(() => undefined);
+    },
+  );
+  await one.start(new AbortController().signal);
+  await hanging;
+  kernels[0] = [kernelOf(1, { isUp: false })];
+  await until(/^this router does not forward: ens5 is down/);
+  t.equal(one.state, 'failing');
 });
 
 t.test('what the machine is to be, by mode', async (t) => {
