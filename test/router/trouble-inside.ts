@@ -16,6 +16,8 @@ import { Cloud, motoFor } from './cloud.ts';
 t.setTimeout(240_000);
 const moto = await motoFor(t);
 const QUICK = ['--check-interval', '0.2', '--route-interval', '0.5'];
+/** TimeoutStopSec= of weir-router.service is 30 s. */
+const STOP_MILLISECONDS = 20_000;
 const ROUTES = ['--route', 'tag:weir=private 0.0.0.0/0'];
 
 t.test('EC2 throttles while a router dies', { timeout: 60_000 }, async (t) => {
@@ -286,3 +288,20 @@ t.test(
     t.equal(cloud.proxy.calls.filter(({ action }) => action === 'AssociateAddress').length, 1);
   },
 );
+
+t.test('SIGTERM while EC2 is silent', { timeout: 100_000 }, async (t) => {
+  const cloud = await Cloud.start(t, moto);
+  const own = cloud.places.map(({ eni }) => eni);
+  const a = cloud.router(t, 0, ...ROUTES, ...QUICK);
+  cloud.router(t, 1, ...ROUTES, ...QUICK);
+  await cloud.untilTargets(...own);
+  await a.program.said(`router ${own[1]} in eu-west-1b is forwarding`);
+  cloud.proxy.delayMilliseconds = 100_000;
+  const from = cloud.proxy.calls.length;
+  await cloud.proxy.until('a call without an answer', () => cloud.proxy.calls.length > from + 2);
+  const begin = performance.now();
+  const { code } = await a.program.end();
+  const took = performance.now() - begin;
+  t.equal(code, 0);
+  t.ok(took < STOP_MILLISECONDS, `ended after ${Math.round(took)} ms`);
+});
