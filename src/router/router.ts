@@ -220,6 +220,7 @@ export class Router {
     readonly task: MachineTask;
     readonly settings: ReturnType<Machine['differences']>;
     readonly sourceDestChecked: readonly string[];
+    readonly elasticIp: { readonly allocation: string; readonly interface: string } | undefined;
     readonly plan: Plan;
   }> {
     const { checkSeconds, rise, fall } = this.#settings;
@@ -238,10 +239,14 @@ export class Router {
     }
     const plan = await reconciler.decide();
     const own = await found.ec2.interfaces(found.interfaces.map(({ id }) => ({ id })));
+    const { elasticIp: allocation } = this.#settings;
+    const outer = allocation === undefined ? undefined : this.#outerInterface(found.instance).id;
+    const isThere = allocation === undefined || (await found.ec2.addressInterface(allocation)) === outer;
     return {
       task,
       settings: this.machine.differences(),
       sourceDestChecked: own.filter((one) => one.isSourceDestChecked).map(({ id }) => id),
+      elasticIp: isThere ? undefined : { allocation, interface: outer! },
       plan,
     };
   }
@@ -330,18 +335,23 @@ export class Router {
    * The Elastic IP belongs where packets for the Internet leave: with two interfaces that is not the one that routes lead
    * to. @throws Error
    */
-  async #associate(ec2: Ec2Api, allocation: string, { interfaces }: Instance): Promise<void> {
-    const name = (this.#dependencies.defaultRouteInterface ?? defaultRouteInterface)();
-    if (name === undefined) throw new Error('there is no IPv4 default route yet');
-    const mac = (this.#dependencies.kernelInterfaces ?? kernelInterfaces)().find(
-      (one) => one.name === name,
-    )?.mac;
-    const id = interfaces.find((one) => one.mac === mac)?.id;
-    if (id === undefined) throw new Error(`the metadata service does not know ${name}, the default route's`);
+  async #associate(ec2: Ec2Api, allocation: string, instance: Instance): Promise<void> {
+    const { name, id } = this.#outerInterface(instance);
     this.#outer = name;
     if ((await ec2.addressInterface(allocation)) === id) return;
     await ec2.associateAddress(allocation, id);
     this.#dependencies.log.info(`${allocation} is associated with ${id} (${name}) now`);
+  }
+
+  /** The interface that the default route leaves by. @throws Error */
+  #outerInterface({ interfaces }: Instance): { readonly name: string; readonly id: string } {
+    const name = (this.#dependencies.defaultRouteInterface ?? defaultRouteInterface)();
+    if (name === undefined) throw new Error('there is no IPv4 default route yet');
+    const kernel = (this.#dependencies.kernelInterfaces ?? kernelInterfaces)();
+    const mac = kernel.find((one) => one.name === name)?.mac;
+    const id = interfaces.find((one) => one.mac === mac)?.id;
+    if (id === undefined) throw new Error(`the metadata service does not know ${name}, the default route's`);
+    return { name, id };
   }
 
   /** The default route may come to a second interface after its address. Asks EC2 only where it has moved. Never rejects. */

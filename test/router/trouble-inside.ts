@@ -151,13 +151,15 @@ t.test('late metadata, a missing interface, a second router, a dry run', { timeo
 
   await late.program.end('SIGKILL');
   const before = cloud.proxy.calls.length;
-  const peer = ['--peer', 'tag:weir:group=main'];
+  const { AllocationId } = await cloud.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+  const peer = ['--peer', 'tag:weir:group=main', '--elastic-ip', AllocationId!];
   const { code, stdout: text } = await cloud.run(
     1,
     ...['router', '--dry-run', ...ROUTES, ...QUICK, ...peer, '--nat'],
   );
   t.equal(code, 0);
   t.match(text, `turn the source/destination check of ${own[1]} off`);
+  t.match(text, `associate ${AllocationId} with ${own[1]}, the default route's interface`);
   t.match(text, /set net\.ipv4\.ip_forward to 1 \(it is 0\)/);
   t.match(text, /ip saddr @sources ip daddr != @sources masquerade/);
   t.match(text, new RegExp(`(replace|create) 0.0.0.0/0 in ${cloud.tables[1]}`));
