@@ -95,6 +95,8 @@ export class Reconciler {
   #held: ReadonlyMap<string, number> = new Map();
   /** Routes that were handed to a preferred router, by their names: in which epoch, when last, how often. */
   readonly #handed = new Map<string, { epoch: number; at: number; times: number }>();
+  /** Routes, by their names, that were there when they were to be created. */
+  readonly #unseen = new Set<string>();
   /** Subnets that EC2 did not know when it was asked last, though tables name them. */
   #unknownSubnets = '';
   /** Routes that were contested in the last round. */
@@ -129,7 +131,7 @@ export class Reconciler {
             await this.#act(action, decided.epoch);
             if (outcome === 'settled') outcome = 'changed';
           } catch (error) {
-            if (isOvertaken(error)) outcome = outcome === 'failed' ? outcome : 'changed';
+            if (this.#isOvertaken(error, action)) outcome = outcome === 'failed' ? outcome : 'changed';
             else {
               outcome = 'failed';
               trouble(error);
@@ -267,11 +269,20 @@ export class Reconciler {
     return resting;
   }
 
+  /** Another router, or somebody else, was faster: looked at again, it will be seen. Where it is not, that is a fault. */
+  #isOvertaken(error: unknown, action: Action): boolean {
+    if (ec2Code(error) !== 'RouteAlreadyExists') return isOvertaken(error);
+    const isNew = !this.#unseen.has(nameOf(action));
+    this.#unseen.add(nameOf(action));
+    return isNew;
+  }
+
   async #act(action: Action, epoch: number): Promise<void> {
     const { ec2, log, self } = this.#options;
     const { kind, table, destination, target, from, take, handBack, unit } = action;
     if (kind === 'create') await ec2.createRoute(table, destination, target);
     else await ec2.replaceRoute(table, destination, target);
+    this.#unseen.delete(nameOf(action));
     if (take !== undefined) {
       this.takeovers[take]++;
       this.#held = new Map([...this.#held, [nameOf(action), epoch]]);
@@ -352,14 +363,11 @@ const WHY_HANDED_BACK: Record<HandBackReason, string> = {
   contested: 'another router has taken the first route of its group',
 };
 
-/** Another router, or somebody else, was faster: looked at again, it will be seen. */
+/** What was there is no more: looked at again, it will be seen. */
 function isOvertaken(error: unknown): boolean {
   const code = ec2Code(error);
   return (
-    error instanceof AwsError &&
-    (code === 'RouteAlreadyExists' ||
-      code === 'InvalidRoute.NotFound' ||
-      code === 'InvalidRouteTableID.NotFound')
+    error instanceof AwsError && (code === 'InvalidRoute.NotFound' || code === 'InvalidRouteTableID.NotFound')
   );
 }
 

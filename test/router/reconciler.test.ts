@@ -1,6 +1,7 @@
 /** The loop over route tables against an EC2 of memory: how often it asks, what it does at once, and when it stops. */
 import t from 'tap';
 import type { Ec2RouteTable, Ec2Subnet } from '../../src/aws/ec2.ts';
+import { AwsError } from '../../src/aws/errors.ts';
 import { Reconciler, type ReconcilerOptions, type RouteRule } from '../../src/router/reconciler.ts';
 import type { RouterView } from '../../src/router/routes.ts';
 
@@ -19,6 +20,8 @@ class Cloud {
   subnets: Ec2Subnet[] = [];
   readonly moves: string[] = [];
   subnetReadings = 0;
+  /** Before a route is created. */
+  onCreate: () => void = () => undefined;
   /** Before a route is replaced. */
   onReplace: (table: string) => Promise<void> | void = () => undefined;
 
@@ -43,7 +46,10 @@ class Cloud {
           return this.subnets;
         },
         interfaces: async () => [],
-        createRoute: async (table, destination, target) => set(table, destination, target),
+        createRoute: async (table, destination, target) => {
+          this.onCreate();
+          set(table, destination, target);
+        },
         replaceRoute: async (table, destination, target) => {
           await this.onReplace(table);
           set(table, destination, target);
@@ -139,4 +145,18 @@ t.test('many tables are taken at once, and no more when health has changed meanw
   t.equal(await a.round(), 'changed', 'looked at again at once');
   t.equal(most, 8);
   t.ok(cloud.moves.length > 16 && cloud.moves.length <= 24, `${cloud.moves.length} of 40`);
+});
+
+t.test('a route that EC2 has and does not show is a fault that is said, not a race for ever', async (t) => {
+  const cloud = new Cloud();
+  cloud.routes.set('rtb-1', new Map());
+  const a = cloud.reconciler(A, [rule([A], 'rtb-1')]);
+  cloud.onCreate = () => {
+    const cause = Object.assign(new Error('it exists'), { name: 'RouteAlreadyExists' });
+    throw new AwsError('other', 'CreateRoute: RouteAlreadyExists: it exists', '', { cause });
+  };
+  t.equal(await a.round(), 'changed', 'once somebody was faster');
+  t.same(a.problems, []);
+  t.equal(await a.round(), 'failed');
+  t.same(a.problems, ['CreateRoute: RouteAlreadyExists: it exists']);
 });
