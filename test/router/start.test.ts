@@ -1,4 +1,7 @@
 /** The start of a router: what comes late is waited for, fixed addresses are brought, and it ends loudly or is done. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Ec2Api, Ec2Interface } from '../../src/aws/ec2.ts';
 import { ImdsError } from '../../src/aws/imds.ts';
@@ -343,6 +346,36 @@ t.test('an nft that hangs delays no look at the machine, nor at the peers', asyn
   await until(/^this router does not forward: ens5 is down/);
   t.equal(one.state, 'failing');
 });
+
+t.test(
+  'a release has an end: peers that never answer are not asked for ever',
+  { timeout: 20_000 },
+  async (t) => {
+    const silent = createServer(() => undefined);
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    t.teardown(() => {
+      silent.close();
+      silent.closeAllConnections();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const { ec2 } = fakeEc2([ec2InterfaceOf(1), ec2InterfaceOf(9)]);
+    const { one } = router(
+      t,
+      {
+        fall: 100,
+        peers: [{ interfaces: { id: 'eni-00000009' }, at: { host: '127.0.0.1', port } }],
+        health: { host: '127.0.0.1', port: 0 },
+      },
+      ec2,
+      [instanceOf(interfaceOf(1))],
+      [[kernelOf(1)]],
+    );
+    await one.start(new AbortController().signal);
+    t.equal(await one.release(), 0);
+    t.equal(one.isReleased, true, 'it held no route, so nobody had to be there');
+  },
+);
 
 t.test('what the machine is to be, by mode', async (t) => {
   const interfaces = [
