@@ -4,8 +4,9 @@ variable "name" {
   default     = "weir"
 
   validation {
-    condition     = can(regex("^[a-zA-Z0-9_-]{1,48}$", var.name))
-    error_message = "Letters, digits, - and _, 48 at most."
+    # With a hyphen it is the prefix of the role's name, and AWS's provider takes 38 characters for that.
+    condition     = can(regex("^[a-zA-Z0-9_-]{1,37}$", var.name))
+    error_message = "Letters, digits, - and _, 37 at most."
   }
 }
 
@@ -104,7 +105,13 @@ variable "alarm_topic_arn" {
 }
 
 variable "tags" {
-  description = "Further tags of every resource"
+  description = "Further tags of every resource, also of the instances"
   type        = map(string)
   default     = {}
+
+  validation {
+    # The instances' tags are among their metadata (weir:role), and then EC2 starts none whose keys have other characters.
+    condition     = alltrue([for key in keys(var.tags) : can(regex("^[a-zA-Z0-9+=.,_:@-]+$", key)) && !contains([".", "..", "_index"], key)])
+    error_message = "Keys of letters, digits and + - = . , _ : @ (no spaces, no /), and not \".\", \"..\" or \"_index\": the instances' tags are among their metadata."
+  }
 }

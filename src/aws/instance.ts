@@ -57,7 +57,11 @@ export async function readInstance(imds: Imds, signal?: AbortSignal): Promise<In
       ipv4: await list('local-ipv4s'),
       ipv6: await list('ipv6s'),
       subnetCidrs: [...(await list('subnet-ipv4-cidr-block')), ...(await list('subnet-ipv6-cidr-blocks'))],
-      vpcCidrs: [...(await list('vpc-ipv4-cidr-blocks')), ...(await list('vpc-ipv6-cidr-blocks'))],
+      // Every VPC has one for IPv4. NAT without would translate nothing.
+      vpcCidrs: [
+        ...(await need(of('vpc-ipv4-cidr-blocks'))).split('\n'),
+        ...(await list('vpc-ipv6-cidr-blocks')),
+      ],
     });
   }
   if (interfaces.length === 0) throw new ImdsError('it knows no network interface yet', 404);

@@ -4,12 +4,16 @@ import type { Router } from '../router/router.ts';
 
 type Planned = Awaited<ReturnType<Router['dryRun']>>;
 
-export function planText({ task, settings, sourceDestChecked, plan }: Planned): string {
+export function planText({ task, settings, sourceDestChecked, elasticIp, plan }: Planned): string {
   const lines: string[] = [`interfaces: ${task.interfaces.join(', ')}`];
   for (const { path, value, current } of settings)
     lines.push(`set net.${path.replaceAll('/', '.')} to ${value} (it is ${current})`);
   if (task.rules.kind !== 'none') lines.push('load into nftables:', ...indented(nftRules(task.rules)));
   for (const id of sourceDestChecked) lines.push(`turn the source/destination check of ${id} off`);
+  if (elasticIp !== undefined)
+    lines.push(
+      `associate ${elasticIp.allocation} with ${elasticIp.interface}, the default route's interface`,
+    );
   for (const { kind, table, destination, target, from, take, handBack } of plan.actions) {
     const why = take ?? `hand back: ${handBack}`;
     lines.push(

@@ -1,5 +1,7 @@
 /** The types of the router's values: tables and their destinations, peers, addresses to be had at the start. */
+
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { BadValue, type Endpoint, endpointOrOff, parsePort, prefix, type ValueType } from './value-types.ts';
 
 const quoted = (text: string) => JSON.stringify(text);
@@ -62,10 +64,11 @@ function parseDestination(text: string): string {
   return /^pl-[0-9a-f]{8,17}$/.test(text) ? text : withLength(prefix.parse(text), text);
 }
 
-/** EC2 wants the length, and so do people who read a route. */
+/** EC2 wants the length, and so do people who read a route. Spelled as EC2 tells it (RFC 5952): that is what it is found by. */
 function withLength(parsed: string, text: string): string {
   if (!text.includes('/')) throw new BadValue(`${quoted(text)} has no length; did you mean "${parsed}"?`);
-  return parsed;
+  const [address, length] = ipaddr.parseCIDR(parsed);
+  return `${address.toString()}/${length}`;
 }
 
 /** `TABLE[,TABLE…] DESTINATION[,DESTINATION…] [group=NAME] [prefer=ENI[,ENI…]]`. */

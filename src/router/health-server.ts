@@ -4,11 +4,11 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { HealthReport } from './health-check.ts';
 
 const TIMEOUT_MILLISECONDS = 5_000;
-const MAX_CONNECTIONS = 64;
+const MOST_CONNECTIONS = 64;
 
 export class HealthServer {
   readonly #server: Server;
@@ -30,8 +30,18 @@ export class HealthServer {
         response.end(body);
       },
     );
-    this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.setTimeout(TIMEOUT_MILLISECONDS, (socket) => socket.destroy());
+    // Of too many the oldest has to go, not the newest: whoever in the VPC holds connections must not keep the peers from
+    // asking, for they would take the routes.
+    const open = new Set<Socket>();
+    this.#server.on('connection', (socket: Socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      if (open.size <= MOST_CONNECTIONS) return;
+      const [oldest] = open;
+      open.delete(oldest!);
+      oldest!.destroy();
+    });
   }
 
   /** Listens. @returns the bound address and port */

@@ -34,6 +34,29 @@ export function kernelInterfaces(folder = FOLDER): KernelInterface[] {
     });
 }
 
+/** RTF_UP, and RTF_REJECT of an unreachable route (linux/route.h). */
+const UP = 0x1;
+const REJECT = 0x200;
+
+/**
+ * The interface that packets to anywhere leave by: that of the IPv4 default route with the lowest metric.
+ * @returns undefined: there is none
+ */
+export function defaultRouteInterface(file = '/proc/net/route'): string | undefined {
+  const [, ...lines] = (read(file) ?? '').split('\n');
+  let best: { readonly name: string; readonly metric: number } | undefined;
+  for (const line of lines) {
+    // Iface Destination Gateway Flags RefCnt Use Metric Mask …
+    const [name, destination, , flags, , , metric, mask] = line.split('\t');
+    if (name === undefined || destination !== '00000000' || mask !== '00000000') continue;
+    const bits = Number.parseInt(flags ?? '0', 16);
+    if ((bits & UP) === 0 || (bits & REJECT) !== 0) continue;
+    if (best === undefined || Number(metric) < best.metric)
+      best = { name: name.trim(), metric: Number(metric) };
+  }
+  return best?.name;
+}
+
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim();

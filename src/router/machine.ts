@@ -86,7 +86,8 @@ export class Machine {
     return routerSysctls(this.#task.interfaces, this.hasIpv6).flatMap((setting) => {
       const current = this.#read(setting.path);
       // An interface that is not there has none; that is said elsewhere.
-      return current === undefined || current === setting.value ? [] : [{ ...setting, current }];
+      const isFine = current === undefined || current === setting.value || current === setting.orValue;
+      return isFine ? [] : [{ ...setting, current }];
     });
   }
 
@@ -125,7 +126,11 @@ export class Machine {
     const outcome = await this.#nft([nftRules(rules)]);
     if (outcome === undefined) return;
     if (outcome.code !== 0) return this.#rulesFailed(`nft refuses the rules: ${firstLine(outcome.stderr)}`);
-    this.#loadedRules = await this.#list();
+    const loaded = await this.#list();
+    // No prefix to translate, say; or somebody has flushed them at once.
+    if (loaded === '' && rules.kind !== 'none')
+      return this.#rulesFailed(`nft has taken the rules of ${rules.kind}, and there are none`);
+    this.#loadedRules = loaded;
     if (isFirst) return;
     this.repairs.rules++;
     this.#log

@@ -35,9 +35,12 @@ export interface Peer {
 
 type Known = { -readonly [P in keyof Peer]: Peer[P] };
 
+/** EC2's lists are eventually consistent: one that is missing from fewer readings in a row is there. */
+const READINGS_UNTIL_FORGOTTEN = 3;
+
 export class Peers {
   readonly #options: PeersOptions;
-  readonly #peers = new Map<string, Known & { readonly health: Health }>();
+  readonly #peers = new Map<string, Known & { readonly health: Health; missing: number }>();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -48,12 +51,17 @@ export class Peers {
     return [...this.#peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** Takes over what EC2 knows. One that is no more is forgotten. @returns whether there are others now */
+  /**
+   * Takes over what EC2 knows. One that is no more is forgotten after some readings: a route that leads to nobody's
+   * interface is taken at once, so one bad answer must not make a healthy router nobody.
+   * @returns whether there are others now
+   */
   follow(interfaces: readonly Ec2Interface[]): boolean {
     const { places, port, rise, fall } = this.#options;
     let hasChanged = false;
-    for (const id of this.#peers.keys()) {
-      if (interfaces.some((one) => one.id === id)) continue;
+    for (const [id, peer] of this.#peers) {
+      peer.missing = interfaces.some((one) => one.id === id) ? 0 : peer.missing + 1;
+      if (peer.missing < READINGS_UNTIL_FORGOTTEN) continue;
       this.#peers.delete(id);
       hasChanged = true;
     }
@@ -75,6 +83,7 @@ export class Peers {
         why: undefined,
         checks: { good: 0, bad: 0 },
         health: new Health(rise, fall),
+        missing: 0,
       });
     }
     return hasChanged;

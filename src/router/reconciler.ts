@@ -8,6 +8,7 @@ import type { RouterLog } from './log.ts';
 import {
   type Action,
   type HandBackReason,
+  nameOf,
   type Plan,
   type PlannedRoute,
   plan,
@@ -19,6 +20,13 @@ import { type ResolvedRule, unitsOf } from './units.ts';
 /** Subnets seldom change. */
 const SUBNETS_MILLISECONDS = 300_000;
 const LOG_SECONDS = 30;
+/** Calls that change routes, at the same time: a takeover of many tables is to take seconds. */
+const MOST_ACTIONS_AT_ONCE = 8;
+/** How long a route stays that came back from where it was handed to; twice as long each time, up to the other. */
+const FIRST_REST_MILLISECONDS = 60_000;
+const LONGEST_REST_MILLISECONDS = 3_600_000;
+/** What EC2 tells may be that old. */
+const LAG_MILLISECONDS = 5_000;
 
 export interface RouteRule {
   readonly tables: readonly Selector[];
@@ -35,8 +43,10 @@ export interface ReconcilerOptions {
   readonly log: RouterLog;
   /** The network interface that routes lead to. */
   readonly self: string;
-  /** All of this router's network interfaces. */
+  /** All of this machine's network interfaces: none of them is a peer. */
   readonly own: readonly string[];
+  /** Those that it forwards on. */
+  readonly forwardsOn: readonly string[];
   readonly vpcId: string;
   readonly vpcCidrs: readonly string[];
   readonly rules: readonly RouteRule[];
@@ -65,7 +75,12 @@ export class Reconciler {
     released: 0,
     foreign: 0,
   };
-  readonly handBacks: Record<HandBackReason, number> = { preferred: 0, failing: 0, released: 0 };
+  readonly handBacks: Record<HandBackReason, number> = {
+    preferred: 0,
+    failing: 0,
+    released: 0,
+    contested: 0,
+  };
   /** The routes as they were planned last. */
   routes: readonly PlannedRoute[] = [];
   /** Own interfaces whose source/destination check is on, and could not be turned off; undefined: not known. */
@@ -78,6 +93,12 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   #subnets: { readonly at: number; readonly found: readonly Ec2Subnet[] } | undefined;
   #held: ReadonlyMap<string, number> = new Map();
+  /** Routes that were handed to a preferred router, by their names: in which epoch, when last, how often. */
+  readonly #handed = new Map<string, { epoch: number; at: number; times: number }>();
+  /** Routes, by their names, that were there when they were to be created. */
+  readonly #unseen = new Set<string>();
+  /** Subnets that EC2 did not know when it was asked last, though tables name them. */
+  #unknownSubnets = '';
   /** Routes that were contested in the last round. */
   #contested: ReadonlySet<string> = new Set();
 
@@ -97,25 +118,34 @@ export class Reconciler {
       this.#options.log.rateLimited(text.replace(/\d+/g, ''), LOG_SECONDS).error(text);
     };
     let outcome: 'settled' | 'changed' | 'failed' = 'settled';
-    await this.#keepInterfaces().catch(trouble);
+    const kept = this.#keepInterfaces().catch(trouble);
     try {
       const decided = await this.decide();
-      for (const action of decided.actions) {
-        try {
-          await this.#act(action, decided.epoch);
-          if (outcome === 'settled') outcome = 'changed';
-        } catch (error) {
-          if (isOvertaken(error)) outcome = outcome === 'failed' ? outcome : 'changed';
-          else {
-            outcome = 'failed';
-            trouble(error);
+      const left = [...decided.actions];
+      const work = async () => {
+        // Each call may take seconds where EC2 throttles. What was decided by another health is decided anew.
+        while (this.#options.health().epoch === decided.epoch) {
+          const action = left.shift();
+          if (action === undefined) return;
+          try {
+            await this.#act(action, decided.epoch);
+            if (outcome === 'settled') outcome = 'changed';
+          } catch (error) {
+            if (this.#isOvertaken(error, action)) outcome = outcome === 'failed' ? outcome : 'changed';
+            else {
+              outcome = 'failed';
+              trouble(error);
+            }
           }
         }
-      }
+        if (outcome === 'settled') outcome = 'changed';
+      };
+      await Promise.all(Array.from({ length: Math.min(left.length, MOST_ACTIONS_AT_ONCE) }, work));
     } catch (error) {
       outcome = 'failed';
       trouble(error);
     }
+    await kept;
     this.problems = problems;
     return outcome;
   }
@@ -124,7 +154,8 @@ export class Reconciler {
   async decide(): Promise<Plan & { readonly epoch: number }> {
     const { self, failback, health, vpcCidrs, nowMilliseconds } = this.#options;
     const seen = await this.#observe();
-    const subnets = new Map((await this.#knownSubnets()).map((subnet) => [subnet.id, subnet]));
+    const named = seen.tables.flatMap(({ subnetIds }) => subnetIds);
+    const subnets = new Map((await this.#knownSubnets(named)).map((subnet) => [subnet.id, subnet]));
     const tables = seen.tables.map(({ id, subnetIds }) => ({
       id,
       subnets: subnetIds.flatMap((subnet) => subnets.get(subnet) ?? []),
@@ -134,7 +165,7 @@ export class Reconciler {
     const { routers, epoch } = health();
     const decided = plan(
       { routers, tables: seen.tables, units, failback },
-      { self, healthEpoch: epoch, held: this.#held },
+      { self, healthEpoch: epoch, held: this.#held, resting: this.#resting(epoch) },
     );
     this.#held = decided.held;
     this.routes = decided.routes;
@@ -185,12 +216,22 @@ export class Reconciler {
     return { tables, rules: resolved };
   }
 
-  async #knownSubnets(): Promise<readonly Ec2Subnet[]> {
+  /** @param named by the tables: a new one is asked for at once, or the routers would rank by different zones */
+  async #knownSubnets(named: readonly string[]): Promise<readonly Ec2Subnet[]> {
     const { ec2, vpcId, rules, nowMilliseconds } = this.#options;
     if (rules.length === 0) return [];
-    if (this.#subnets === undefined || nowMilliseconds() - this.#subnets.at > SUBNETS_MILLISECONDS) {
+    const unknown = () => {
+      const known = new Set(this.#subnets?.found.map(({ id }) => id));
+      return named.filter((id) => !known.has(id)).join();
+    };
+    if (
+      this.#subnets === undefined ||
+      nowMilliseconds() - this.#subnets.at > SUBNETS_MILLISECONDS ||
+      unknown() !== this.#unknownSubnets
+    ) {
       try {
         this.#subnets = { at: nowMilliseconds(), found: await ec2.subnets(vpcId) };
+        this.#unknownSubnets = unknown();
       } catch (error) {
         // What was known is better than no decision.
         if (this.#subnets === undefined) throw error;
@@ -200,10 +241,10 @@ export class Reconciler {
     return this.#subnets.found;
   }
 
-  /** The own interfaces' source/destination check is off, or turned off. */
+  /** The source/destination check is off, or turned off, where packets are forwarded; elsewhere it is nobody's to change. */
   async #keepInterfaces(): Promise<void> {
-    const { ec2, own, log } = this.#options;
-    const interfaces = await ec2.interfaces(own.map((id) => ({ id })));
+    const { ec2, forwardsOn, log } = this.#options;
+    const interfaces = await ec2.interfaces(forwardsOn.map((id) => ({ id })));
     const checked = interfaces.filter(({ isSourceDestChecked }) => isSourceDestChecked).map(({ id }) => id);
     const left = new Set(checked);
     try {
@@ -217,16 +258,42 @@ export class Reconciler {
     }
   }
 
+  /** Routes that this router has handed to a preferred one, which has given them back though all forward as before. */
+  #resting(epoch: number): ReadonlySet<string> {
+    const now = this.#options.nowMilliseconds();
+    const resting = new Set<string>();
+    for (const [name, handed] of this.#handed) {
+      if (handed.epoch !== epoch) this.#handed.delete(name);
+      else if (now < handed.at + restOf(handed.times)) resting.add(name);
+    }
+    return resting;
+  }
+
+  /** Another router, or somebody else, was faster: looked at again, it will be seen. Where it is not, that is a fault. */
+  #isOvertaken(error: unknown, action: Action): boolean {
+    if (ec2Code(error) !== 'RouteAlreadyExists') return isOvertaken(error);
+    const isNew = !this.#unseen.has(nameOf(action));
+    this.#unseen.add(nameOf(action));
+    return isNew;
+  }
+
   async #act(action: Action, epoch: number): Promise<void> {
     const { ec2, log, self } = this.#options;
     const { kind, table, destination, target, from, take, handBack, unit } = action;
     if (kind === 'create') await ec2.createRoute(table, destination, target);
     else await ec2.replaceRoute(table, destination, target);
+    this.#unseen.delete(nameOf(action));
     if (take !== undefined) {
       this.takeovers[take]++;
-      this.#held = new Map([...this.#held, [unit, epoch]]);
+      this.#held = new Map([...this.#held, [nameOf(action), epoch]]);
     }
     if (handBack !== undefined) this.handBacks[handBack]++;
+    if (handBack === 'preferred')
+      this.#handed.set(nameOf(action), {
+        epoch,
+        at: this.#options.nowMilliseconds(),
+        times: (this.#handed.get(nameOf(action))?.times ?? 0) + 1,
+      });
     // What EC2 tells may lag behind what it has done by a second.
     this.routes = this.routes.map((route) =>
       route.table === table && route.destination === destination
@@ -239,11 +306,20 @@ export class Reconciler {
   }
 
   #sayStates(): void {
-    const { log, health } = this.#options;
+    const { log, health, self, nowMilliseconds } = this.#options;
     // At the start nothing is known yet.
     const isSettled = health().routers.every((router) => router.state !== 'unknown');
     const contested = new Set<string>();
-    for (const { unit, table, destination, state, current } of this.routes) {
+    for (const { unit, table, destination, state, current, wanted } of this.routes) {
+      const handed =
+        state === 'waiting' && current?.target === self && this.#handed.get(`${table} ${destination}`);
+      if (handed && nowMilliseconds() - handed.at > LAG_MILLISECONDS)
+        log
+          .rateLimited(`came back ${table} ${destination}`, LOG_SECONDS)
+          .warn(
+            `${destination} in ${table} came back from ${wanted}, to which it had been handed; it stays here for now`,
+            { unit, hint: 'have all routers the same configuration (route, prefer, group)?' },
+          );
       if (state === 'contested') {
         const key = `${table} ${destination}`;
         contested.add(key);
@@ -269,6 +345,10 @@ export class Reconciler {
   }
 }
 
+function restOf(times: number): number {
+  return Math.min(FIRST_REST_MILLISECONDS * 2 ** (times - 1), LONGEST_REST_MILLISECONDS);
+}
+
 const WHY_TAKEN: Record<TakeReason, string> = {
   missing: 'it was not there',
   blackhole: 'it led to a blackhole',
@@ -280,16 +360,14 @@ const WHY_HANDED_BACK: Record<HandBackReason, string> = {
   preferred: 'the preferred router forwards',
   failing: 'this router does not forward',
   released: 'this router has been released',
+  contested: 'another router has taken the first route of its group',
 };
 
-/** Another router, or somebody else, was faster: looked at again, it will be seen. */
+/** What was there is no more: looked at again, it will be seen. */
 function isOvertaken(error: unknown): boolean {
   const code = ec2Code(error);
   return (
-    error instanceof AwsError &&
-    (code === 'RouteAlreadyExists' ||
-      code === 'InvalidRoute.NotFound' ||
-      code === 'InvalidRouteTableID.NotFound')
+    error instanceof AwsError && (code === 'InvalidRoute.NotFound' || code === 'InvalidRouteTableID.NotFound')
   );
 }
 

@@ -11,7 +11,7 @@ import { readAllowances, readConntrack } from './allowances.ts';
 import { Health } from './health.ts';
 import type { HealthReport } from './health-check.ts';
 import { HealthServer } from './health-server.ts';
-import { type KernelInterface, kernelInterfaces } from './kernel-interfaces.ts';
+import { defaultRouteInterface, type KernelInterface, kernelInterfaces } from './kernel-interfaces.ts';
 import type { RouterLog } from './log.ts';
 import { type Check, Machine, type MachineTask } from './machine.ts';
 import { type Peer, Peers } from './peers.ts';
@@ -53,6 +53,8 @@ export interface RouterDependencies {
   readonly ec2Of: (region: string) => Ec2Api;
   readonly machine?: Machine | undefined;
   readonly kernelInterfaces?: (() => readonly KernelInterface[]) | undefined;
+  /** The name of the interface that the IPv4 default route leaves by. */
+  readonly defaultRouteInterface?: (() => string | undefined) | undefined;
   /** Monotonic. */
   readonly nowMilliseconds: () => number;
 }
@@ -75,11 +77,13 @@ interface Running {
 /** For the answer of a peer: as long as the interval, but a busy machine is no dead one, and nobody is waited for for long. */
 const SHORTEST_CHECK_MILLISECONDS = 1_000;
 const LONGEST_CHECK_MILLISECONDS = 2_000;
+/** For asking peers before a release. */
+const ASKING_MILLISECONDS = 5_000;
 const RELEASE_MILLISECONDS = 10_000;
 const SETTLING_MILLISECONDS = 1_000;
 /** A call of EC2 under way must not keep a router that was asked to end. */
 const STOP_MILLISECONDS = 500;
-const ALLOWANCES_MILLISECONDS = 10_000;
+const SLOW_MILLISECONDS = 10_000;
 const LOG_SECONDS = 30;
 
 export class Router {
@@ -102,6 +106,8 @@ export class Router {
   #wake: () => void = () => undefined;
   #isWoken = false;
   #onRound: (() => void)[] = [];
+  /** The name of the interface that has the Elastic IP. */
+  #outer: string | undefined;
 
   constructor(settings: RouterSettings, dependencies: RouterDependencies) {
     this.#settings = settings;
@@ -186,7 +192,9 @@ export class Router {
     const reconciler = this.#reconcilerOf(found);
     const peers = this.#peersOf();
     this.#running = { ...found, reconciler, peers, server: undefined };
-    await this.#keepMachine(true);
+    this.machine.keepSettings();
+    await this.machine.keepRules();
+    this.#lookAtMachine();
     const server = await this.#serve(found.interfaces[0]!);
     this.#running = { ...found, reconciler, peers, server };
     log.info('routing', {
@@ -196,7 +204,7 @@ export class Router {
       interfaces: found.interfaces.map(({ name, id }) => `${name} ${id}`),
       ...(this.healthAddress === undefined ? {} : { health: this.healthAddress }),
     });
-    this.#loops = Promise.all([this.#healthLoop(), this.#routeLoop(), this.#allowanceLoop()]);
+    this.#loops = Promise.all([this.#healthLoop(), this.#rulesLoop(), this.#routeLoop(), this.#slowLoop()]);
   }
 
   /** Rejects where a loop fails by a fault; resolves when the router has been stopped. */
@@ -212,6 +220,7 @@ export class Router {
     readonly task: MachineTask;
     readonly settings: ReturnType<Machine['differences']>;
     readonly sourceDestChecked: readonly string[];
+    readonly elasticIp: { readonly allocation: string; readonly interface: string } | undefined;
     readonly plan: Plan;
   }> {
     const { checkSeconds, rise, fall } = this.#settings;
@@ -230,10 +239,14 @@ export class Router {
     }
     const plan = await reconciler.decide();
     const own = await found.ec2.interfaces(found.interfaces.map(({ id }) => ({ id })));
+    const { elasticIp: allocation } = this.#settings;
+    const outer = allocation === undefined ? undefined : this.#outerInterface(found.instance).id;
+    const isThere = allocation === undefined || (await found.ec2.addressInterface(allocation)) === outer;
     return {
       task,
       settings: this.machine.differences(),
       sourceDestChecked: own.filter((one) => one.isSourceDestChecked).map(({ id }) => id),
+      elasticIp: isThere ? undefined : { allocation, interface: outer! },
       plan,
     };
   }
@@ -244,10 +257,12 @@ export class Router {
    * @throws RouterError where no other router is known to forward: they stay
    */
   async release(): Promise<number> {
-    const { log } = this.#dependencies;
-    // What is known may be a second old, and a peer may have ended meanwhile.
+    const { log, nowMilliseconds } = this.#dependencies;
+    const begin = nowMilliseconds();
+    // What is known may be a second old, and a peer may have ended meanwhile. systemd, and who asks, do not wait for ever.
     let isAnyThere = false;
     for (let i = 0; i < this.#settings.fall && !isAnyThere; i++) {
+      if (nowMilliseconds() - begin > ASKING_MILLISECONDS) break;
       await this.#running?.peers.check();
       isAnyThere = this.peers.some(({ state, why }) => state === 'forwarding' && why === undefined);
     }
@@ -259,10 +274,10 @@ export class Router {
     if (!this.isReleased) log.info('released: the routes go to other routers, and none is taken');
     this.isReleased = true;
     this.#lookAtSelf();
-    const deadline = this.#dependencies.nowMilliseconds() + RELEASE_MILLISECONDS;
+    const deadline = nowMilliseconds() + RELEASE_MILLISECONDS;
     do {
-      await this.#roundWithin(deadline - this.#dependencies.nowMilliseconds());
-    } while (this.#heldRoutes() > 0 && this.#dependencies.nowMilliseconds() < deadline);
+      await this.#roundWithin(deadline - nowMilliseconds());
+    } while (this.#heldRoutes() > 0 && nowMilliseconds() < deadline);
     return this.#heldRoutes();
   }
 
@@ -312,12 +327,52 @@ export class Router {
     }
     const interfaces = await waitFor('the network interfaces', async () => this.#bind(instance), wait);
     if (elasticIp !== undefined && mayChange)
-      await waitFor(
-        `${elasticIp} to be associated`,
-        () => associate(ec2, elasticIp, interfaces[0]!, log),
-        wait,
-      );
+      await waitFor(`${elasticIp} to be associated`, () => this.#associate(ec2, elasticIp, instance), wait);
     return { instance, interfaces, ec2 };
+  }
+
+  /**
+   * The Elastic IP belongs where packets for the Internet leave: with two interfaces that is not the one that routes lead
+   * to. @throws Error
+   */
+  async #associate(ec2: Ec2Api, allocation: string, instance: Instance): Promise<void> {
+    const { name, id } = this.#outerInterface(instance);
+    this.#outer = name;
+    if ((await ec2.addressInterface(allocation)) === id) return;
+    await ec2.associateAddress(allocation, id);
+    this.#dependencies.log.info(`${allocation} is associated with ${id} (${name}) now`);
+  }
+
+  /** The interface that the default route leaves by. @throws Error */
+  #outerInterface({ interfaces }: Instance): { readonly name: string; readonly id: string } {
+    const name = (this.#dependencies.defaultRouteInterface ?? defaultRouteInterface)();
+    if (name === undefined) throw new Error('there is no IPv4 default route yet');
+    const kernel = (this.#dependencies.kernelInterfaces ?? kernelInterfaces)();
+    const mac = kernel.find((one) => one.name === name)?.mac;
+    const id = interfaces.find((one) => one.mac === mac)?.id;
+    if (id === undefined) throw new Error(`the metadata service does not know ${name}, the default route's`);
+    return { name, id };
+  }
+
+  /** The default route may come to a second interface after its address. Asks EC2 only where it has moved. Never rejects. */
+  async lookAtElasticIp(): Promise<void> {
+    const { log, defaultRouteInterface: read = defaultRouteInterface } = this.#dependencies;
+    const { elasticIp } = this.#settings;
+    const { ec2, instance } = this.#running!;
+    if (elasticIp === undefined) return;
+    const name = read();
+    const before = this.#outer;
+    if (name === undefined || name === before) return;
+    try {
+      await this.#associate(ec2, elasticIp, instance);
+    } catch (error) {
+      this.#outer = before;
+      log
+        .rateLimited('elastic ip', LOG_SECONDS)
+        .error(
+          `the default route has moved to ${name}, and ${elasticIp} has not: ${(error as Error).message}`,
+        );
+    }
   }
 
   /** Which of AWS's interfaces is which of the kernel's. @throws Error what is missing yet */
@@ -348,8 +403,10 @@ export class Router {
           });
     for (const { name, kernel: has, ipv4, ipv6 } of chosen) {
       if (!has.isUp) throw new Error(`${name} is down`);
-      if (ipv4.length + ipv6.length > 0 && ![...ipv4, ...ipv6].some((one) => has.addresses.includes(one)))
-        throw new Error(`${name} has none of its addresses (${[...ipv4, ...ipv6].join(', ')})`);
+      // The first one: health is served at it, and where there is IPv4, packets are sent on by it.
+      const primary = ipv4[0] ?? ipv6[0];
+      if (primary === undefined) throw new Error(`the metadata service knows no address of ${name} yet`);
+      if (!has.addresses.includes(primary)) throw new Error(`${name} does not have its address ${primary}`);
     }
     return chosen.map(({ kernel: _, ...one }) => one);
   }
@@ -362,6 +419,7 @@ export class Router {
       log,
       self: interfaces[0]!.id,
       own: instance.interfaces.map(({ id }) => id),
+      forwardsOn: interfaces.map(({ id }) => id),
       vpcId: interfaces[0]!.vpcId,
       vpcCidrs: interfaces[0]!.vpcCidrs,
       rules: routes,
@@ -431,9 +489,8 @@ export class Router {
     this.#healthChanged();
   }
 
-  async #keepMachine(withRules: boolean): Promise<void> {
+  #lookAtMachine(): void {
     this.machine.keepSettings();
-    if (withRules) await this.machine.keepRules();
     this.#checks = [...this.machine.checks(), this.#sourceDestCheck()];
   }
 
@@ -445,17 +502,23 @@ export class Router {
   }
 
   async #healthLoop(): Promise<void> {
-    const { checkSeconds, routeSeconds } = this.#settings;
+    const { checkSeconds } = this.#settings;
     const { nowMilliseconds } = this.#dependencies;
     const signal = this.#ending.signal;
-    let rulesAt = nowMilliseconds();
     while (!signal.aborted) {
       const begin = nowMilliseconds();
-      const withRules = begin >= rulesAt;
-      if (withRules) rulesAt = begin + routeSeconds * 1000;
-      await Promise.all([this.#keepMachine(withRules), this.#running!.peers.check()]);
+      this.#lookAtMachine();
+      await this.#running!.peers.check();
       this.#lookAtSelf();
       await this.#pause(begin + checkSeconds * 1000 - nowMilliseconds());
+    }
+  }
+
+  /** Beside the others: an nft that hangs must not keep anybody from seeing that a peer has died. */
+  async #rulesLoop(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      await this.#pause(this.#settings.routeSeconds * 1000);
+      if (!this.#ending.signal.aborted) await this.machine.keepRules();
     }
   }
 
@@ -482,9 +545,10 @@ export class Router {
     }
   }
 
-  async #allowanceLoop(): Promise<void> {
+  async #slowLoop(): Promise<void> {
     const { log } = this.#dependencies;
-    while (!this.#ending.signal.aborted) {
+    const signal = this.#ending.signal;
+    while (!signal.aborted) {
       for (const { name } of this.interfaces) {
         try {
           this.allowances.set(name, await readAllowances(name));
@@ -492,7 +556,8 @@ export class Router {
           log.rateLimited('ethtool', LOG_SECONDS).warn(`ethtool cannot be started: ${String(error)}`);
         }
       }
-      await this.#pause(ALLOWANCES_MILLISECONDS);
+      await this.lookAtElasticIp();
+      await this.#pause(SLOW_MILLISECONDS);
     }
   }
 
@@ -574,17 +639,6 @@ async function attach(ec2: Ec2Api, id: string, { instanceId, interfaces }: Insta
   let index = 1;
   while (taken.has(index)) index++;
   await ec2.attachInterface(id, instanceId, index);
-}
-
-async function associate(
-  ec2: Ec2Api,
-  allocation: string,
-  { id }: BoundInterface,
-  log: RouterLog,
-): Promise<void> {
-  if ((await ec2.addressInterface(allocation)) === id) return;
-  await ec2.associateAddress(allocation, id);
-  log.info(`${allocation} is associated with ${id} now`);
 }
 
 function isSelected({ id, tags }: Ec2Interface, selector: Selector): boolean {

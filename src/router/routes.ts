@@ -62,12 +62,14 @@ export interface Standpoint {
   readonly self: string;
   /** Counts the changes of any router's state, as this router has seen them. */
   readonly healthEpoch: number;
-  /** The epoch in which this router held a unit last, as {@link Plan.held} has said. */
+  /** The epoch in which this router held a route last, by {@link nameOf} it, as {@link Plan.held} has said. */
   readonly held: ReadonlyMap<string, number>;
+  /** Routes, by {@link nameOf} them, that came back after they had been handed to a preferred router: they stay for now. */
+  readonly resting?: ReadonlySet<string> | undefined;
 }
 
 export type TakeReason = 'missing' | 'blackhole' | 'failing' | 'released' | 'foreign';
-export type HandBackReason = 'preferred' | 'failing' | 'released';
+export type HandBackReason = 'preferred' | 'failing' | 'released' | 'contested';
 
 export interface Action {
   readonly kind: 'create' | 'replace';
@@ -99,8 +101,13 @@ export interface PlannedRoute extends RouteKey {
 export interface Plan {
   readonly actions: readonly Action[];
   readonly routes: readonly PlannedRoute[];
-  /** For the next {@link Standpoint}; whoever takes a unit's route adds the unit, with the epoch. */
+  /** For the next {@link Standpoint}; whoever takes a route adds it, with the epoch. */
   readonly held: ReadonlyMap<string, number>;
+}
+
+/** Of one route among all. */
+export function nameOf({ table, destination }: RouteKey): string {
+  return `${table} ${destination}`;
 }
 
 /** Decides. */
@@ -116,11 +123,8 @@ export function plan(observation: Observation, standpoint: Standpoint): Plan {
       tables.get(table)!.routes.find((route) => route.destination === destination),
     );
     const wanted = wantedOwner(unit, current, observation);
-    const isOurs = standpoint.held.get(unit.id) === standpoint.healthEpoch;
-    const planned = present.map((key, i) =>
-      planRoute(unit, key, current[i], wanted, routers, standpoint.self, isOurs),
-    );
-    for (const { action, route } of planned) {
+    const planned = present.map((key, i) => planRoute(unit, key, current[i], wanted, routers, standpoint));
+    for (const { action, route } of followFirst(planned, routers, standpoint.self)) {
       if (action !== undefined) actions.push(action);
       routes.push(route);
     }
@@ -128,8 +132,10 @@ export function plan(observation: Observation, standpoint: Standpoint): Plan {
       if (!tables.has(key.table))
         routes.push({ ...key, unit: unit.id, wanted, current: undefined, state: 'no_table' });
     }
-    const holds = current.some((route) => route?.target === standpoint.self && route.state === 'active');
-    if (isOurs || holds) held.set(unit.id, standpoint.healthEpoch);
+    for (const [i, key] of present.entries()) {
+      const holds = current[i]?.target === standpoint.self && current[i]?.state === 'active';
+      if (holds || isHeld(key, standpoint)) held.set(nameOf(key), standpoint.healthEpoch);
+    }
   }
   return { actions, routes, held };
 }
@@ -182,15 +188,47 @@ function hash(text: string): number {
   return value >>> 0;
 }
 
+interface Planned {
+  readonly action?: Action;
+  readonly route: PlannedRoute;
+}
+
+/** This router has held it since the health of a router changed last. */
+function isHeld(key: RouteKey, { held, healthEpoch }: Standpoint): boolean {
+  return held.get(nameOf(key)) === healthEpoch;
+}
+
+/** Who has taken a unit's first route from this router is alive, and gets what is left of the unit: both ways one router. */
+function followFirst(
+  planned: readonly Planned[],
+  routers: ReadonlyMap<string, RouterView>,
+  self: string,
+): readonly Planned[] {
+  const first = planned[0]?.route;
+  const target = first?.state === 'contested' ? first.current?.target : undefined;
+  if (target === undefined || !routers.has(target)) return planned;
+  return planned.map((one) => {
+    const { table, destination, unit, current } = one.route;
+    if (current?.target !== self) return one;
+    return {
+      route: { ...one.route, state: 'changing' },
+      action: {
+        ...{ kind: 'replace', table, destination, target, from: self, unit },
+        ...{ take: undefined, handBack: 'contested' },
+      },
+    };
+  });
+}
+
 function planRoute(
   unit: Unit,
   key: RouteKey,
   current: ObservedRoute | undefined,
   wanted: string | undefined,
   routers: ReadonlyMap<string, RouterView>,
-  self: string,
-  isOurs: boolean,
-): { action?: Action; route: PlannedRoute } {
+  standpoint: Standpoint,
+): Planned {
+  const { self } = standpoint;
   const as = (state: RouteState) => ({ route: { ...key, unit: unit.id, wanted, current, state } });
   if (wanted === undefined) return as('no_owner');
   // One's own blackhole heals by itself: the interface is being attached.
@@ -210,7 +248,10 @@ function planRoute(
   });
   if (wanted !== self) {
     if (current?.target !== self) return as('waiting');
-    return change(undefined, handBackReason(routers.get(self)?.state));
+    const why = handBackReason(routers.get(self)?.state);
+    // Whoever sees things differently would hand it back, and so on for ever.
+    if (why === 'preferred' && standpoint.resting?.has(nameOf(key)) === true) return as('waiting');
+    return change(undefined, why);
   }
   if (current === undefined) return change('missing', undefined);
   if (current.state === 'blackhole') return change('blackhole', undefined);
@@ -218,7 +259,7 @@ function planRoute(
   if (holder?.state === 'forwarding' || holder?.state === 'unknown') return as('waiting');
   // A router that gives routes away does not take them back. Whoever is no router does not either.
   const canFight = holder?.state !== 'released' && current.target?.startsWith('eni-') === true;
-  if (isOurs && canFight) return as('contested');
+  if (canFight && isHeld(key, standpoint)) return as('contested');
   if (holder === undefined) return change('foreign', undefined);
   return change(holder.state === 'released' ? 'released' : 'failing', undefined);
 }

@@ -4,6 +4,8 @@ export interface Sysctl {
   /** `ipv4/ip_forward`. */
   readonly path: string;
   readonly value: string;
+  /** Another value that is left as it is. */
+  readonly orValue?: string | undefined;
 }
 
 /**
@@ -11,10 +13,11 @@ export interface Sysctl {
  * @param ipv6 this kernel has IPv6
  */
 export function routerSysctls(interfaces: readonly string[], ipv6: boolean): Sysctl[] {
-  const settings: [path: string, value: string][] = [];
+  const settings: [path: string, value: string, orValue?: string][] = [];
   if (ipv6) {
-    // Before forwarding: where that is on, 1 means no, and the default route learnt from the router would go.
-    for (const name of interfaces) settings.push([`ipv6/conf/${name}/accept_ra`, '2']);
+    // Before forwarding: where that is on, 1 means no, and the default route learnt from the router would go. With 0
+    // another program listens to advertisements (systemd-networkd sets it, for it does), or nobody is to.
+    for (const name of interfaces) settings.push([`ipv6/conf/${name}/accept_ra`, '2', '0']);
     settings.push(['ipv6/conf/all/forwarding', '1']);
     for (const name of interfaces) settings.push([`ipv6/conf/${name}/forwarding`, '1']);
   }
@@ -31,5 +34,5 @@ export function routerSysctls(interfaces: readonly string[], ipv6: boolean): Sys
     settings.push([`ipv4/conf/${name}/secure_redirects`, '0']);
     if (ipv6) settings.push([`ipv6/conf/${name}/accept_redirects`, '0']);
   }
-  return settings.map(([path, value]) => ({ path, value }));
+  return settings.map(([path, value, orValue]) => ({ path, value, orValue }));
 }

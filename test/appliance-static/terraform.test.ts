@@ -162,3 +162,27 @@ t.test('the example of the walk-through gives what has no default, by its name',
   }
   t.same([...given], []);
 });
+
+t.test('values that AWS would refuse at night are refused before', { skip, timeout: 120_000 }, async (t) => {
+  const folder = t.testdir({ 'variables.tf': readFileSync(join(FOLDER, 'variables.tf'), 'utf8') });
+  const variables = {
+    ...{ image_id: 'ami-1', vpc_id: 'vpc-1', subnet_ids: '{ a = "subnet-1" }', route_table_ids: '["rtb-1"]' },
+    ...{ forwarded_cidrs: '["10.0.0.0/16"]', collectors: '["ipfix://10.0.9.9"]' },
+  };
+  const isTaken = (more: Record<string, string>) => {
+    const given = Object.entries({ ...variables, ...more }).flatMap(([name, value]) => [
+      '-var',
+      `${name}=${value}`,
+    ]);
+    const { stdout, stderr } = spawnSync('terraform', ['console', ...given], {
+      ...{ cwd: folder, input: 'var.name\n', encoding: 'utf8' },
+      env: { ...process.env, CHECKPOINT_DISABLE: '1', TF_CLI_CONFIG_FILE: '/dev/null' },
+    });
+    return !/Invalid value for variable/.test(stdout + stderr) && /^"/m.test(stdout);
+  };
+  t.equal(isTaken({ name: 'a'.repeat(37) }), true);
+  t.equal(isTaken({ name: 'a'.repeat(38) }), false, "the prefix of a role's name has 38 characters at most");
+  t.equal(isTaken({ tags: '{ "team:net" = "x" }' }), true);
+  t.equal(isTaken({ tags: '{ "example.com/team" = "x" }' }), false, 'no such key among the metadata');
+  t.equal(isTaken({ tags: '{ "cost centre" = "x" }' }), false);
+});

@@ -1,6 +1,7 @@
 /** The section `router:` of the file. */
 import t from 'tap';
 import { type Flags, loadConfig } from '../../src/config/load.ts';
+import { routeRule } from '../../src/config/router-values.ts';
 
 const load = (yaml: string, flags: Flags = new Map(), only?: 'router') =>
   loadConfig(new Map([...flags, ['config', ['weir.yaml']]]), {
@@ -58,6 +59,11 @@ router:
     routerElasticIp: 'eipalloc-0123456789abcdef0',
     origins: { interfaces: 'weir.yaml:1', routerInterfaces: 'weir.yaml:5', routerFall: 'default' },
   });
+});
+
+t.test('destinations are spelled as EC2 spells them: routes are found by that', async (t) => {
+  const { destinations } = routeRule.parse(`${RTB} 0::/0,2001:DB8:0:0::/32,0.0.0.0/00,10.0.8.0/24`);
+  t.same(destinations, ['::/0', '2001:db8::/32', '0.0.0.0/0', '10.0.8.0/24']);
 });
 
 t.test('a mistake has its line, and the nearest right name', async (t) => {

@@ -43,7 +43,8 @@ export class Ec2Proxy {
           response.writeHead(status, { 'Content-Type': 'text/xml' });
           response.end(text);
           this.#wake();
-        }, this.delayMilliseconds);
+          // An answer that is still to come keeps no test from its end.
+        }, this.delayMilliseconds).unref();
       };
       if (this.isThrottling) return answer(503, errorXml('RequestLimitExceeded', 'Request limit exceeded.'));
       if (this.denied.has(`${from} ${action}`)) {

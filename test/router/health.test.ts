@@ -1,7 +1,7 @@
 /** Hysteresis; and how one router asks another. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import t from 'tap';
 import { parseAllowances } from '../../src/router/allowances.ts';
 import { type Finding, Health } from '../../src/router/health.ts';
@@ -57,6 +57,24 @@ t.test('a router says how it is, and another believes it', async (t) => {
   t.equal((await fetch(`http://127.0.0.1:${port}/health`, { method: 'POST' })).status, 405);
   await server.stop();
   t.match(await check(), { finding: 'bad', why: 'ECONNREFUSED' });
+});
+
+t.test('who holds connections open keeps no peer from asking', async (t) => {
+  const server = new HealthServer(() => ({ interface: 'eni-1', forwarding: true, released: false }));
+  const { port } = await server.start('127.0.0.1', 0);
+  t.teardown(() => server.stop());
+  const idle = await Promise.all(
+    Array.from({ length: 70 }, async () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    }),
+  );
+  t.teardown(() => {
+    for (const socket of idle) socket.destroy();
+  });
+  t.match(await checkHealth({ host: '127.0.0.1', port }, 'eni-1', 2_000), { finding: 'good' });
 });
 
 t.test('another program at that port, and one that never answers', async (t) => {
@@ -118,7 +136,17 @@ t.test('peers come and go; a change is told once', async (t) => {
   t.same(asked.sort(), ['10.0.0.2:9470', '192.0.2.3:7'], 'at its address, or where it is configured');
   await peers.check();
   t.same(changes.toSorted(), ['eni-2 forwarding', 'eni-3 failing', 'eni-4 failing']);
-  t.equal(peers.follow(all.slice(1)), true);
+  // EC2's lists are eventually consistent.
+  const states = () => peers.all.map(({ id, state }) => `${id} ${state}`);
+  const before = states();
+  t.same([peers.follow(all.slice(1)), peers.follow(all.slice(1))], [false, false]);
+  t.same(states(), before, 'missing from two answers it is still there, and as healthy as before');
+  t.equal(peers.follow(all), false);
+  t.same(
+    [1, 2, 3].map(() => peers.follow(all.slice(1))),
+    [false, false, true],
+    'then it is gone',
+  );
   await peers.check();
   t.same(
     peers.all.map(({ id, checks }) => [id, checks.bad]),

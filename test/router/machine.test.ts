@@ -59,7 +59,7 @@ t.test('settings, for IPv4 and IPv6, and twice is once', { skip }, async (t) => 
   const spoil = [
     ...['ipv4/ip_forward=0', 'ipv6/conf/all/forwarding=0', 'ipv4/conf/all/send_redirects=1'],
     ...['ipv4/conf/to-client/rp_filter=1', 'ipv6/conf/to-client/accept_ra=1'],
-    ...['ipv6/conf/to-server/accept_redirects=1'],
+    ...['ipv6/conf/to-server/accept_redirects=1', 'ipv6/conf/to-server/accept_ra=1'],
   ];
   for (const one of spoil) await router.run(['sysctl', '-q', '-w', `net/${one}`]);
   const told = await apply(route({ kind: 'none' }));
@@ -185,4 +185,36 @@ t.test('no nft, no right, no such interface: each is a check that says so', asyn
   machine.task = { interfaces: ['ens5'], forwards: true, rules: { kind: 'none' } };
   await machine.keepRules();
   t.match(machine.checks().at(-1), { name: 'rules', ok: true, detail: 'none needed' });
+});
+
+t.test('rules that nft has taken and that are not there are none: NAT without a prefix', async (t) => {
+  const said: string[] = [];
+  const logger = { info: () => {}, warn: () => {}, error: (text: string) => said.push(text) };
+  const machine = new Machine({
+    log: { ...logger, rateLimited: () => logger },
+    sysctlFolder: t.testdir({}),
+    run: async () => ({ code: 0, stdout: '', stderr: '' }),
+    interfaces: () => [],
+  });
+  machine.task = { interfaces: [], forwards: true, rules: { kind: 'nat', sources: ['2001:db8::/56'] } };
+  await machine.keepRules();
+  t.match(machine.checks().at(-1), { name: 'rules', ok: false, isVital: true });
+  t.same(said, ['nft has taken the rules of nat, and there are none']);
+});
+
+t.test('accept_ra: 1 means no to a router; who has set 0 is left alone', async (t) => {
+  const logger = { info: () => {}, warn: () => {}, error: () => {} };
+  const folder = t.testdir({
+    ipv6: { conf: { ens5: { accept_ra: '1\n' }, ens6: { accept_ra: '0\n' } } },
+  });
+  const machine = new Machine({
+    log: { ...logger, rateLimited: () => logger },
+    sysctlFolder: folder,
+    interfaces: () => [],
+  });
+  machine.task = { interfaces: ['ens5', 'ens6'], forwards: true, rules: { kind: 'none' } };
+  machine.keepSettings();
+  t.equal(readFileSync(`${folder}/ipv6/conf/ens5/accept_ra`, 'utf8'), '2');
+  t.equal(readFileSync(`${folder}/ipv6/conf/ens6/accept_ra`, 'utf8'), '0\n', 'systemd-networkd, say');
+  t.same(machine.differences(), []);
 });

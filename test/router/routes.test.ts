@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
+  nameOf,
   type Observation,
   type ObservedRoute,
   type ObservedTable,
@@ -30,15 +31,17 @@ interface Case {
   /** What the route leads to now; `X!`: a blackhole. */
   readonly now: string | undefined;
   readonly failback?: 'manual';
-  /** The router whose plan it is has held the unit in this epoch. */
+  /** The router whose plan it is has held the route in this epoch. */
   readonly held?: true;
+  /** It has handed the route over, and it came back. */
+  readonly resting?: true;
   readonly self?: string;
   /** `create`, `replace A take blackhole`, or the state of the route where nothing is done. */
   readonly does: string;
 }
 
 /** A is in the table's zone, B is not. */
-function decide({ a, b, now, failback, held, self = A }: Case): Plan {
+function decide({ a, b, now, failback, held, resting, self = A }: Case): Plan {
   const isBlackhole = now?.endsWith('!') === true;
   const route: ObservedRoute[] =
     now === undefined
@@ -60,7 +63,12 @@ function decide({ a, b, now, failback, held, self = A }: Case): Plan {
       units: [unit],
       failback: failback ?? 'automatic',
     },
-    { self, healthEpoch: 7, held: new Map(held ? [['rtb-1', 7]] : []) },
+    {
+      self,
+      healthEpoch: 7,
+      held: new Map(held ? [[`rtb-1 ${DEFAULT}`, 7]] : []),
+      resting: new Set(resting ? [`rtb-1 ${DEFAULT}`] : []),
+    },
   );
 }
 
@@ -108,6 +116,9 @@ t.test('one route, two routers', async (t) => {
     { self: B, a: 'forwarding', b: 'forwarding', now: B, does: 'replace A hand back preferred' },
     { self: B, a: 'forwarding', b: 'forwarding', now: `${A}!`, does: 'waiting' },
     { self: B, a: 'forwarding', b: 'forwarding', now: 'igw-1', does: 'waiting' },
+    // It came back from A, which sees things differently: no taking turns. A fault is another matter.
+    { self: B, a: 'forwarding', b: 'forwarding', now: B, resting: true, does: 'waiting' },
+    { self: B, a: 'forwarding', b: 'failing', now: B, resting: true, does: 'replace A hand back failing' },
     // By hand only: whoever has it keeps it.
     { self: B, failback: 'manual', a: 'forwarding', b: 'forwarding', now: B, does: 'owned' },
     { failback: 'manual', a: 'forwarding', b: 'forwarding', now: B, does: 'owned' },
@@ -241,7 +252,12 @@ t.test('for equal observations all want the same owner, and never two', async (t
           self: id,
           // What each remembers is its own, and differs.
           healthEpoch: epoch,
-          held: new Map(observation.units.filter((_, j) => (j + i) % 2 === 0).map((u) => [u.id, epoch])),
+          held: new Map(
+            observation.units
+              .flatMap(({ routes }) => routes)
+              .filter((_, j) => (j + i) % 2 === 0)
+              .map((key) => [nameOf(key), epoch]),
+          ),
         }),
       );
       const wanted = new Map<string, string | undefined>();
@@ -252,7 +268,9 @@ t.test('for equal observations all want the same owner, and never two', async (t
           wanted.set(key, route.wanted);
         }
         // Whatever is done by whomever leads to the wanted owner, who forwards.
-        for (const { table, destination, target } of actions) {
+        for (const { table, destination, target, handBack } of actions) {
+          // What was lost to another makes the rest follow: that one is alive, whatever is thought of it.
+          if (handBack === 'contested') continue;
           if (target !== wanted.get(`${table} ${destination}`)) return false;
           if (one.routers.find(({ id }) => id === target)?.state !== 'forwarding') return false;
         }
@@ -331,14 +349,86 @@ t.test('no flap without a change of health, however the routers see each other',
           const decided = plan({ ...rest, routers, tables }, { self, healthEpoch: 0, held: held[i]! });
           tables = after(tables, [decided]);
           const next = new Map(decided.held);
-          for (const { table, unit: id, take } of decided.actions) {
-            moves.set(table, (moves.get(table) ?? 0) + 1);
-            if (take !== undefined) next.set(id, 0);
+          for (const action of decided.actions) {
+            moves.set(action.table, (moves.get(action.table) ?? 0) + 1);
+            if (action.take !== undefined) next.set(nameOf(action), 0);
           }
           held[i] = next;
         }
         // Each may take a route once, and give it away once for each time that it came to it.
         return [...moves.values()].every((count) => count <= 2 * one.routers.length);
+      },
+    ),
+    { numRuns: 1_000 },
+  );
+  t.pass();
+});
+
+t.test(
+  'half a takeover is finished: what was refused is tried again, and not thought to be lost',
+  async (t) => {
+    const both: Unit = { ...unit, routes: [...unit.routes, { table: 'rtb-1', destination: '::/0' }] };
+    const route = (destination: string, target: string) => ({
+      destination,
+      target,
+      state: 'active' as const,
+    });
+    const { actions, routes } = plan(
+      {
+        routers: [
+          { id: A, zone: 'z1', state: 'forwarding' },
+          { id: B, zone: 'z2', state: 'failing' },
+        ],
+        // EC2 has refused the first, and done the second.
+        tables: [{ id: 'rtb-1', routes: [route(DEFAULT, B), route('::/0', A)] }],
+        units: [both],
+        failback: 'automatic',
+      },
+      { self: A, healthEpoch: 7, held: new Map([['rtb-1 ::/0', 7]]) },
+    );
+    t.match(actions, [{ kind: 'replace', destination: DEFAULT, target: A, take: 'failing' }]);
+    t.same(
+      routes.map(({ state }) => state),
+      ['changing', 'owned'],
+    );
+  },
+);
+
+t.test('routers that cannot see each other do not share a unit: both ways take one of them', async (t) => {
+  fc.assert(
+    fc.property(
+      world(['forwarding']),
+      // Who has its turn, and how many of its calls EC2 answers.
+      fc.array(fc.tuple(fc.nat(3), fc.nat(3)), { minLength: 5, maxLength: 40 }),
+      (one, turns) => {
+        let { tables, ...rest } = observationOf(one);
+        const held = one.routers.map((): ReadonlyMap<string, number> => new Map());
+        const turn = (i: number, most: number): number => {
+          const self = one.routers[i]!.id;
+          const routers = one.routers.map((router, j) => ({
+            ...router,
+            state: i === j ? ('forwarding' as const) : ('failing' as const),
+          }));
+          const decided = plan({ ...rest, routers, tables }, { self, healthEpoch: 0, held: held[i]! });
+          const done = decided.actions.slice(0, most);
+          tables = after(tables, [{ ...decided, actions: done }]);
+          held[i] = new Map([
+            ...decided.held,
+            ...done.filter(({ take }) => take !== undefined).map((action) => [nameOf(action), 0] as const),
+          ]);
+          return done.length;
+        };
+        for (const [i, most] of turns) turn(i % one.routers.length, most);
+        // Then EC2 answers all of them.
+        const round = () => one.routers.reduce((sum, _, i) => sum + turn(i, 100), 0);
+        for (let i = 0; i < 2 * one.routers.length; i++) round();
+        if (round() !== 0) return false;
+        return rest.units.every(({ routes }) => {
+          const targets = routes.map(
+            ({ table }) => tables.find(({ id }) => id === table)?.routes[0]?.target ?? 'none',
+          );
+          return new Set(targets).size === 1;
+        });
       },
     ),
     { numRuns: 1_000 },

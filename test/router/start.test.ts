@@ -1,10 +1,13 @@
 /** The start of a router: what comes late is waited for, fixed addresses are brought, and it ends loudly or is done. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Ec2Api, Ec2Interface } from '../../src/aws/ec2.ts';
 import { ImdsError } from '../../src/aws/imds.ts';
 import type { Instance, InstanceInterface } from '../../src/aws/instance.ts';
-import type { KernelInterface } from '../../src/router/kernel-interfaces.ts';
-import { Machine } from '../../src/router/machine.ts';
+import { defaultRouteInterface, type KernelInterface } from '../../src/router/kernel-interfaces.ts';
+import { Machine, type MachineOptions } from '../../src/router/machine.ts';
 import { Router, type RouterSettings, taskOf } from '../../src/router/router.ts';
 
 const interfaceOf = (n: number, more: Partial<InstanceInterface> = {}): InstanceInterface => ({
@@ -100,12 +103,21 @@ function router(
   ec2: Ec2Api,
   instances: (Instance | Error)[],
   kernels: KernelInterface[][],
+  outer: () => string | undefined = () => 'ens5',
+  run: MachineOptions['run'] = async () => undefined,
 ) {
   const said: string[] = [];
-  const logger = {
-    info: (text: string) => said.push(text),
-    warn: (text: string) => said.push(text),
-    error: (text: string) => said.push(text),
+  let wake = () => {};
+  const say = (text: string) => {
+    said.push(text);
+    wake();
+  };
+  const logger = { info: say, warn: say, error: say };
+  const until = async (line: RegExp) => {
+    while (!said.some((one) => line.test(one)))
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
   };
   const log = { ...logger, rateLimited: () => logger };
   const folder = t.testdir({ ipv4: { ip_forward: '0\n' } });
@@ -124,16 +136,17 @@ function router(
       machine: new Machine({
         log,
         sysctlFolder: folder,
-        run: async () => undefined,
+        run,
         interfaces: () => kernels.at(-1)!,
       }),
       kernelInterfaces: () => next(kernels),
+      defaultRouteInterface: outer,
       // Each look takes a second.
       nowMilliseconds: () => (now += 1_000),
     },
   );
   t.teardown(() => one.stop());
-  return { one, said };
+  return { one, said, until };
 }
 
 t.test('metadata, interface and address come late', async (t) => {
@@ -178,6 +191,7 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
     return plain(selectors);
   };
   const both = instanceOf(interfaceOf(1), interfaceOf(2));
+  let routes = 0;
   const { one, said } = router(
     t,
     {
@@ -189,6 +203,7 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
     ec2,
     [instanceOf(interfaceOf(1)), both],
     [[kernelOf(1)], [kernelOf(1), kernelOf(2)]],
+    () => (++routes > 2 ? 'ens5' : undefined),
   );
   await one.start(new AbortController().signal);
   t.same(
@@ -198,9 +213,15 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
   );
   t.same(changes.slice(0, 2), [
     'attach eni-00000002 to i-0000000a as 1',
-    'associate eipalloc-00000001 with eni-00000002',
+    'associate eipalloc-00000001 with eni-00000001',
   ]);
+  t.equal(
+    fake.addressOf,
+    'eni-00000001',
+    'that of the default route, by which NAT leaves; not the inner one',
+  );
   t.ok(said.some((line) => /it is still attached to i-0000000b/.test(line)));
+  t.ok(routes > 2, 'the default route was waited for');
   await one.stop();
 
   // The next start finds all of it done.
@@ -219,6 +240,142 @@ t.test('a fixed interface and an Elastic IP are brought', async (t) => {
     'idempotent',
   );
 });
+
+t.test('the Elastic IP follows the default route, which may come to a second interface late', async (t) => {
+  const { ec2, fake } = fakeEc2([ec2InterfaceOf(1), ec2InterfaceOf(2)]);
+  let outer = 'ens5';
+  const { one } = router(
+    t,
+    { elasticIp: 'eipalloc-00000001' },
+    ec2,
+    [instanceOf(interfaceOf(1), interfaceOf(2))],
+    [[kernelOf(1), kernelOf(2)]],
+    () => outer,
+  );
+  await one.start(new AbortController().signal);
+  t.equal(fake.addressOf, 'eni-00000001');
+  outer = 'ens6';
+  await one.lookAtElasticIp();
+  t.equal(fake.addressOf, 'eni-00000002');
+});
+
+t.test('the interface of the default route, as the kernel tells it', async (t) => {
+  const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
+  const line = (name: string, to: string, flags: string, metric: number, mask: string) =>
+    `${name}\t${to}\t0100000A\t${flags}\t0\t0\t${metric}\t${mask}\t0\t0\t0   \n`;
+  const file = (...lines: string[]) => `${t.testdir({ route: head + lines.join('') })}/route`;
+  const everywhere = '00000000';
+  t.equal(defaultRouteInterface(file()), undefined);
+  t.equal(
+    defaultRouteInterface(
+      file(
+        line('ens7', everywhere, '0201', 0, everywhere),
+        line('ens6', '0000000A', '0001', 0, '00FFFFFF'),
+        line('ens6', everywhere, '0003', 1024, everywhere),
+        line('ens5', everywhere, '0003', 512, everywhere),
+        line('ens5', everywhere, '0003', 2048, everywhere),
+      ),
+    ),
+    'ens5',
+    'the lowest metric, and no unreachable route',
+  );
+});
+
+t.test(
+  "what is no router's is left alone: the check of an interface that nothing is forwarded on",
+  async (t) => {
+    const { ec2, changes } = fakeEc2([ec2InterfaceOf(1), ec2InterfaceOf(2)]);
+    const { one, until } = router(
+      t,
+      { interfaces: ['ens6'] },
+      ec2,
+      [instanceOf(interfaceOf(1), interfaceOf(2))],
+      [[kernelOf(1), kernelOf(2)]],
+    );
+    await one.start(new AbortController().signal);
+    await until(/^the source\/destination check/);
+    await one.stop();
+    t.same(changes, ['check of eni-00000002 off']);
+  },
+);
+
+t.test('an address is waited for: the first one, and in the metadata, too', async (t) => {
+  const { ec2 } = fakeEc2([ec2InterfaceOf(1)]);
+  const both = { ipv6: ['2001:db8::9'] };
+  const without = router(t, {}, ec2, [instanceOf(interfaceOf(1, { ipv4: [] }))], [[kernelOf(1)]]);
+  await t.rejects(without.one.start(new AbortController().signal), {
+    message: /the metadata service knows no address of ens5 yet$/,
+  });
+  const late = router(
+    t,
+    {},
+    ec2,
+    [instanceOf(interfaceOf(1, both))],
+    [[kernelOf(1, { addresses: ['2001:db8::9'] })]],
+  );
+  await t.rejects(late.one.start(new AbortController().signal), {
+    message: /ens5 does not have its address 10\.0\.1\.9$/,
+  });
+});
+
+t.test('an nft that hangs delays no look at the machine, nor at the peers', async (t) => {
+  const { ec2 } = fakeEc2([ec2InterfaceOf(1)]);
+  const kernels = [[kernelOf(1)]];
+  let hangs = () => {};
+  const hanging = new Promise<void>((resolve) => {
+    hangs = resolve;
+  });
+  let calls = 0;
+  const { one, until } = router(
+    t,
+    { nat: true },
+    ec2,
+    [instanceOf(interfaceOf(1))],
+    kernels,
+    undefined,
+    // Listed, loaded, listed; then never again.
+    async (_, args) => {
+      if (++calls <= 3) return { code: 0, stdout: args.includes('list') ? `rules ${calls}` : '', stderr: '' };
+      hangs();
+      return new Promise(() => undefined);
+    },
+  );
+  await one.start(new AbortController().signal);
+  await hanging;
+  kernels[0] = [kernelOf(1, { isUp: false })];
+  await until(/^this router does not forward: ens5 is down/);
+  t.equal(one.state, 'failing');
+});
+
+t.test(
+  'a release has an end: peers that never answer are not asked for ever',
+  { timeout: 20_000 },
+  async (t) => {
+    const silent = createServer(() => undefined);
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    t.teardown(() => {
+      silent.close();
+      silent.closeAllConnections();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const { ec2 } = fakeEc2([ec2InterfaceOf(1), ec2InterfaceOf(9)]);
+    const { one } = router(
+      t,
+      {
+        fall: 100,
+        peers: [{ interfaces: { id: 'eni-00000009' }, at: { host: '127.0.0.1', port } }],
+        health: { host: '127.0.0.1', port: 0 },
+      },
+      ec2,
+      [instanceOf(interfaceOf(1))],
+      [[kernelOf(1)]],
+    );
+    await one.start(new AbortController().signal);
+    t.equal(await one.release(), 0);
+    t.equal(one.isReleased, true, 'it held no route, so nobody had to be there');
+  },
+);
 
 t.test('what the machine is to be, by mode', async (t) => {
   const interfaces = [

@@ -16,6 +16,8 @@ import { Cloud, motoFor } from './cloud.ts';
 t.setTimeout(240_000);
 const moto = await motoFor(t);
 const QUICK = ['--check-interval', '0.2', '--route-interval', '0.5'];
+/** TimeoutStopSec= of weir-router.service is 30 s. */
+const STOP_MILLISECONDS = 20_000;
 const ROUTES = ['--route', 'tag:weir=private 0.0.0.0/0'];
 
 t.test('EC2 throttles while a router dies', { timeout: 60_000 }, async (t) => {
@@ -149,13 +151,15 @@ t.test('late metadata, a missing interface, a second router, a dry run', { timeo
 
   await late.program.end('SIGKILL');
   const before = cloud.proxy.calls.length;
-  const peer = ['--peer', 'tag:weir:group=main'];
+  const { AllocationId } = await cloud.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+  const peer = ['--peer', 'tag:weir:group=main', '--elastic-ip', AllocationId!];
   const { code, stdout: text } = await cloud.run(
     1,
     ...['router', '--dry-run', ...ROUTES, ...QUICK, ...peer, '--nat'],
   );
   t.equal(code, 0);
   t.match(text, `turn the source/destination check of ${own[1]} off`);
+  t.match(text, `associate ${AllocationId} with ${own[1]}, the default route's interface`);
   t.match(text, /set net\.ipv4\.ip_forward to 1 \(it is 0\)/);
   t.match(text, /ip saddr @sources ip daddr != @sources masquerade/);
   t.match(text, new RegExp(`(replace|create) 0.0.0.0/0 in ${cloud.tables[1]}`));
@@ -231,41 +235,75 @@ t.test('the configuration: from SSM and user data, and the last that had no mist
   );
 });
 
-t.test('a fixed interface is attached, and has the Elastic IP', { timeout: 60_000 }, async (t) => {
-  const cloud = await Cloud.start(t, moto);
-  const [place] = cloud.places;
-  const { Instances } = await cloud.ec2.send(
-    new RunInstancesCommand({ ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1, SubnetId: place!.subnetId }),
-  );
-  const instance = Instances![0]!.InstanceId!;
-  const { NetworkInterface } = await cloud.ec2.send(
-    new CreateNetworkInterfaceCommand({ SubnetId: place!.subnetId, PrivateIpAddress: '10.0.0.20' }),
-  );
-  const fixed = NetworkInterface!.NetworkInterfaceId!;
-  const { AllocationId } = await cloud.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
-  place!.imds.values.set('meta-data/instance-id', instance);
-  const flags = ['--attach-interface', fixed, '--elastic-ip', AllocationId!, '--interface', 'ens6', ...QUICK];
-  const { program } = cloud.router(t, 0, ...flags);
-  const [attached] = await cloud.proxy.until('the attachment', () => {
-    const calls = cloud.proxy.done('AttachNetworkInterface');
-    return calls.length > 0 && calls;
-  });
-  t.match(Object.fromEntries(attached!.parameters), { InstanceId: instance, DeviceIndex: '1' });
-  // Now the metadata service knows it, and then the kernel.
-  await cloud.plugIn(0, { name: 'ens6', eni: fixed, address: '10.0.0.20' });
-  await program.said('routing');
-  const { Addresses } = await cloud.ec2.send(
-    new DescribeAddressesCommand({ AllocationIds: [AllocationId!] }),
-  );
-  t.equal(Addresses?.[0]?.NetworkInterfaceId, fixed);
-  await program.end();
+t.test(
+  'a fixed interface is attached; the Elastic IP is where the default route leaves',
+  { timeout: 60_000 },
+  async (t) => {
+    const cloud = await Cloud.start(t, moto);
+    const [place] = cloud.places;
+    const { Instances } = await cloud.ec2.send(
+      new RunInstancesCommand({
+        ImageId: 'ami-12c6146b',
+        MinCount: 1,
+        MaxCount: 1,
+        SubnetId: place!.subnetId,
+      }),
+    );
+    const instance = Instances![0]!.InstanceId!;
+    const { NetworkInterface } = await cloud.ec2.send(
+      new CreateNetworkInterfaceCommand({ SubnetId: place!.subnetId, PrivateIpAddress: '10.0.0.20' }),
+    );
+    const fixed = NetworkInterface!.NetworkInterfaceId!;
+    const { AllocationId } = await cloud.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+    place!.imds.values.set('meta-data/instance-id', instance);
+    const flags = [
+      '--attach-interface',
+      fixed,
+      '--elastic-ip',
+      AllocationId!,
+      '--interface',
+      'ens6',
+      ...QUICK,
+    ];
+    const { program } = cloud.router(t, 0, ...flags);
+    const [attached] = await cloud.proxy.until('the attachment', () => {
+      const calls = cloud.proxy.done('AttachNetworkInterface');
+      return calls.length > 0 && calls;
+    });
+    t.match(Object.fromEntries(attached!.parameters), { InstanceId: instance, DeviceIndex: '1' });
+    // Now the metadata service knows it, and then the kernel.
+    await cloud.plugIn(0, { name: 'ens6', eni: fixed, address: '10.0.0.20' });
+    await program.said('routing');
+    const { Addresses } = await cloud.ec2.send(
+      new DescribeAddressesCommand({ AllocationIds: [AllocationId!] }),
+    );
+    t.equal(Addresses?.[0]?.NetworkInterfaceId, place!.eni, 'ens5: packets for the Internet leave there');
+    await program.end();
 
-  const again = cloud.router(t, 0, ...flags);
-  await again.program.said('routing');
-  t.equal(
-    cloud.proxy.calls.filter(({ action }) => action === 'AttachNetworkInterface').length,
-    1,
-    'idempotent',
-  );
-  t.equal(cloud.proxy.calls.filter(({ action }) => action === 'AssociateAddress').length, 1);
+    const again = cloud.router(t, 0, ...flags);
+    await again.program.said('routing');
+    t.equal(
+      cloud.proxy.calls.filter(({ action }) => action === 'AttachNetworkInterface').length,
+      1,
+      'idempotent',
+    );
+    t.equal(cloud.proxy.calls.filter(({ action }) => action === 'AssociateAddress').length, 1);
+  },
+);
+
+t.test('SIGTERM while EC2 is silent', { timeout: 100_000 }, async (t) => {
+  const cloud = await Cloud.start(t, moto);
+  const own = cloud.places.map(({ eni }) => eni);
+  const a = cloud.router(t, 0, ...ROUTES, ...QUICK);
+  cloud.router(t, 1, ...ROUTES, ...QUICK);
+  await cloud.untilTargets(...own);
+  await a.program.said(`router ${own[1]} in eu-west-1b is forwarding`);
+  cloud.proxy.delayMilliseconds = 100_000;
+  const from = cloud.proxy.calls.length;
+  await cloud.proxy.until('a call without an answer', () => cloud.proxy.calls.length > from + 2);
+  const begin = performance.now();
+  const { code } = await a.program.end();
+  const took = performance.now() - begin;
+  t.equal(code, 0);
+  t.ok(took < STOP_MILLISECONDS, `ended after ${Math.round(took)} ms`);
 });
