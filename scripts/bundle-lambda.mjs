@@ -9,14 +9,16 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateRawSync } from 'node:zlib';
-import { buildSync } from 'esbuild';
+import { build } from 'esbuild';
+import { inlineConstants } from './inline-constants.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = resolve(process.argv[2] ?? join(root, 'build/lambda/flow-log-converter'));
 
 rmSync(folder, { recursive: true, force: true });
-buildSync({
+await build({
   absWorkingDir: root,
+  plugins: [inlineConstants(join(root, 'src'))],
   entryPoints: { index: 'src/lambda/main.ts' },
   outdir: folder,
   outExtension: { '.js': '.mjs' },
