@@ -9,6 +9,7 @@ import type { CommandContext } from './context.ts';
 import { convertCollectorMetrics, convertCollectors } from './convert-outlets.ts';
 import type { ConvertPlan } from './convert-plan.ts';
 import { reportConversion } from './convert-report.ts';
+import { convertReports } from './convert-reports.ts';
 import { type ConvertSources, openSources } from './convert-sources.ts';
 import { EXIT_FAILED, EXIT_OK } from './errors.ts';
 import { FlowSummary } from './flow-summary.ts';
@@ -56,14 +57,7 @@ export async function convert(
     recordsPerSecond: config.recordsPerSecond,
     enterpriseNumber: config.enterpriseNumber,
     clocks: { unix: Date.now, monotonic: () => performance.now() },
-    onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
-    onFault: ({ kind, object, line, text }) =>
-      log.warn(`a faulty line (${kind}); others of this kind are only counted`, { object, line, text }),
-    onWrongFormat: (object) =>
-      log.warn('every line is faulty: most likely they have another format, which --format can tell', {
-        object,
-      }),
-    onObjectError: (object, error) => log.error(`${object}: ${error.message}`),
+    ...convertReports(log, '--format'),
   });
   const { counts } = converter;
   const collectorNumbers = [

@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { convertCollectors } from '../cli/convert-outlets.ts';
+import { convertReports } from '../cli/convert-reports.ts';
 import type { Log } from '../cli/log.ts';
 import type { ConvertCounts } from '../flowlogs/convert-counts.ts';
 import { Converter } from '../flowlogs/converter.ts';
@@ -42,14 +43,7 @@ export class Line {
       recordsPerSecond: config.recordsPerSecond,
       enterpriseNumber: config.enterpriseNumber,
       clocks: { unix: Date.now, monotonic: () => performance.now() },
-      onNotice: (outlet, text) => log.warn(text, { collector: outlet }),
-      onFault: ({ kind, object, line, text }) =>
-        log.warn(`a faulty line (${kind}); others of this kind are only counted`, { object, line, text }),
-      onWrongFormat: (object) =>
-        log.warn('every line is faulty: most likely they have another format, which WEIR_FORMAT can tell', {
-          object,
-        }),
-      onObjectError: (object, error) => log.error(`${object}: ${error.message}`),
+      ...convertReports(log, 'WEIR_FORMAT'),
     });
     const { exports } = this.#converter;
     this.#ways = collectors
