@@ -131,6 +131,8 @@ export class Cloud {
       ip('netns', 'add', namespace);
       t.teardown(() => ip('netns', 'delete', namespace));
       ip('link', 'add', `to-${i}`, 'type', 'veth', 'peer', 'name', 'ens5', 'netns', namespace);
+      // Not by the end of the namespace: the kernel takes that its time, and the next test wants the name.
+      t.teardown(() => ip('link', 'delete', `to-${i}`));
       ip('address', 'add', `10.0.${i}.1/24`, 'dev', `to-${i}`);
       ip('link', 'set', `to-${i}`, 'up');
       for (const line of [
