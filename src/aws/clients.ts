@@ -104,10 +104,11 @@ export class AwsClients {
     });
   }
 
-  ec2(): Promise<Ec2> {
-    return this.#once('ec2', async () => {
+  /** @param region instead of the configured one: where the flow log is */
+  ec2(region?: string): Promise<Ec2> {
+    return this.#once(`ec2 ${region ?? ''}`, async () => {
       const sdk = await importPackage('@aws-sdk/client-ec2', () => import('@aws-sdk/client-ec2'));
-      const client = new sdk.EC2Client(this.#config());
+      const client = new sdk.EC2Client(this.#config(region));
       this.#count(client.middlewareStack as unknown as Stack);
       return { sdk, client };
     });

@@ -66,7 +66,7 @@ sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE (the queue's URL without https:), o
 one after the other.
 
 The fields of a line are told by its header or by Parquet's schema; else by --format; else by EC2's DescribeFlowLogs for a log \
-group; else they are those of version 2. Write --format in single quotes: within double quotes the shell would put the value of \
+group or a bucket; else they are those of version 2. Write --format in single quotes: within double quotes the shell would put the value of \
 its own variable srcaddr, which is empty, in the place of \${srcaddr}.
 
 Exits with 0 where every object was read to its end and every record left, faulty lines or not; with 1 where an object failed or \

@@ -3,12 +3,11 @@
 import process from 'node:process';
 import type { AwsClients } from '../aws/clients.ts';
 import type { EffectiveConfig } from '../config/load.ts';
-import { DEFAULT_FORMAT, parseFormat } from '../flowlogs/log-format.ts';
-import type { LogFormat, LogSource } from '../flowlogs/log-object.ts';
+import type { LogSource } from '../flowlogs/log-object.ts';
+import type { DescribedFormats } from '../flowlogs/sources/described-formats.ts';
 import { FileSource } from '../flowlogs/sources/file.ts';
 import type { CommandContext } from './context.ts';
 import { type ConvertPlan, logGroupOf, type SourceSpec } from './convert-plan.ts';
-import { UserError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 /** The sources, and the numbers of all of them. */
@@ -32,9 +31,11 @@ export async function openSources(
 ): Promise<ConvertSources> {
   const isOfAws = plan.sources.some(({ kind }) => kind !== 'file' && kind !== 'standard input');
   const clients = isOfAws ? await awsClients(config) : undefined;
+  const formats =
+    clients === undefined || plan.format !== undefined ? undefined : await describedFormats(clients, log);
   const sources: LogSource[] = [];
   for (const spec of plan.sources)
-    sources.push(await openSource(spec, plan, config, clients!, { stdin, log }));
+    sources.push(await openSource(spec, plan, config, clients!, formats, { stdin, log }));
   const sum = (value: (source: LogSource) => number): number =>
     sources.reduce((total, source) => total + value(source), 0);
   return {
@@ -75,6 +76,8 @@ async function openSource(
   plan: ConvertPlan,
   config: EffectiveConfig,
   clients: AwsClients,
+  /** Undefined: --format has chosen. */
+  formats: DescribedFormats | undefined,
   { stdin, log }: Pick<CommandContext, 'stdin' | 'log'>,
 ): Promise<LogSource> {
   const { format, sinceMilliseconds, untilMilliseconds } = plan;
@@ -88,7 +91,7 @@ async function openSource(
       return new S3Source({
         url: spec.text,
         clients,
-        format,
+        formatOf: formats && ((bucket, key) => formats.ofObject(bucket, key)),
         since: sinceMilliseconds,
         until: untilMilliseconds,
         follow,
@@ -101,17 +104,18 @@ async function openSource(
       return new SqsSource({
         queue: spec.text,
         clients,
-        format,
+        formatOf: formats && ((bucket, key) => formats.ofObject(bucket, key)),
         onNotice: (text) => log.warn(text, { source: spec.text }),
       });
     }
     case 'cloudwatch': {
       const { CloudWatchSource, filterLogEventsOf } = await import('../flowlogs/sources/cloudwatch.ts');
+      const { logGroupName } = await import('../flowlogs/sources/describe-flow-logs.ts');
       const logGroup = logGroupOf(spec.text)!;
       return new CloudWatchSource({
         logGroup,
         filterLogEvents: filterLogEventsOf(clients, logGroup),
-        format: format ?? (await formatOfLogGroup(logGroup, clients, log)),
+        format: format ?? (await formats!.ofLogGroup(logGroupName(logGroup))),
         sinceMilliseconds,
         untilMilliseconds,
         follow,
@@ -122,15 +126,15 @@ async function openSource(
   }
 }
 
-/** Lines of a log group have no header: EC2 knows their format. */
-async function formatOfLogGroup(logGroup: string, clients: AwsClients, log: Logger): Promise<LogFormat> {
-  const { chooseFormat, describeFlowLogsOf, describeFormat, logGroupName } = await import(
-    '../flowlogs/sources/describe-flow-logs.ts'
-  );
-  const destination = { logGroup: logGroupName(logGroup) };
-  const described = await describeFormat(destination, describeFlowLogsOf(clients), parseFormat);
-  const chosen = chooseFormat(described, destination, DEFAULT_FORMAT, '--format');
-  if (chosen.format === undefined) throw new UserError(chosen.text);
-  log[chosen.level](chosen.text);
-  return chosen.format;
+/** The formats that EC2 knows, for lines without a header where no --format is given. */
+async function describedFormats(clients: AwsClients, log: Logger): Promise<DescribedFormats> {
+  const [{ DescribedFormats }, { describeFlowLogsOf }] = await Promise.all([
+    import('../flowlogs/sources/described-formats.ts'),
+    import('../flowlogs/sources/describe-flow-logs.ts'),
+  ]);
+  return new DescribedFormats({
+    describe: (region) => describeFlowLogsOf(clients, region),
+    option: '--format',
+    onChosen: (level, text) => log[level](text),
+  });
 }

@@ -16,7 +16,7 @@ import { DIRECTION_EGRESS, DIRECTION_INGRESS, DIRECTION_UNKNOWN } from './flow-l
 import { LineAssembler, type Lines } from './line-assembler.ts';
 import { Action, FIRST_FAULT, Line, LineParser } from './line-parser.ts';
 import { DEFAULT_FORMAT, FormatError, isHeader, parseFormat } from './log-format.ts';
-import type { LogFormat, LogObject, ParquetContent, TextContent } from './log-object.ts';
+import type { KnownFormat, LogFormat, LogObject, ParquetContent, TextContent } from './log-object.ts';
 import { openParquet } from './parquet-rows.ts';
 import { RecordsNotSentError } from './sources/source-error.ts';
 import { StringArena } from './string-arena.ts';
@@ -173,16 +173,16 @@ export class Converter {
   // ---- text ----
 
   /** @param known the format where no header line says another */
-  async #convertText(content: TextContent, known: LogFormat): Promise<void> {
+  async #convertText(content: TextContent, known: KnownFormat): Promise<void> {
     const assembler = new LineAssembler();
     const hasHeader = content.header === 'first-line';
-    let parser = hasHeader ? undefined : this.#parserFor(known);
+    let parser = hasHeader ? undefined : this.#parserFor(await formatOf(known));
     const take = async (lines: Lines): Promise<void> => {
       let { from } = lines;
       if (parser === undefined) {
         const end = lines.bytes.indexOf(LF, from) + 1;
         const format = headerIn(lines.bytes, from, end);
-        parser = this.#parserFor(format ?? known);
+        parser = this.#parserFor(format ?? (await formatOf(known)));
         if (format !== undefined) {
           this.#line++;
           from = end;
@@ -472,6 +472,10 @@ async function readable<T>(promise: Promise<T>): Promise<T> {
     throw new UnreadableObject(error);
   }
 }
+
+/** @throws UnreadableObject where it is asked for and cannot be told */
+const formatOf = async (known: KnownFormat): Promise<LogFormat> =>
+  typeof known === 'function' ? await readable(known()) : known;
 
 /** The format of a header line. @throws UnreadableObject where it is one, but of no format: nothing below could be believed */
 function headerIn(bytes: Uint8Array, from: number, to: number): LogFormat | undefined {

@@ -22,6 +22,12 @@ export interface ParquetContent {
   };
 }
 
+/**
+ * A format (--format, or that of a log group), or how to ask for it, which is done where lines have no header.
+ * It rejects where it cannot be told: the object was not read then, and its source decides what that means.
+ */
+export type KnownFormat = LogFormat | (() => Promise<LogFormat>);
+
 /** One object of flow logs: a file, an S3 object, a batch of CloudWatch events. */
 export interface LogObject {
   /** Its place, for messages: a path, `s3://bucket/key`, `cloudwatch://group/stream`, `standard input`. */
@@ -29,8 +35,8 @@ export interface LogObject {
   /** As it is stored, where known: for the progress bar. */
   readonly storedOctets: number | undefined;
   readonly content: TextContent | ParquetContent;
-  /** What is known of the format from elsewhere (--format, DescribeFlowLogs); a header line or a schema goes before it. */
-  readonly format: LogFormat | undefined;
+  /** What is known of the format from elsewhere; a header line or a schema goes before it. */
+  readonly format: KnownFormat | undefined;
 }
 
 export interface LogSource {

@@ -3,9 +3,10 @@
 import type { AwsClients } from '../aws/clients.ts';
 import { createLog, type Log } from '../cli/log.ts';
 import { FAULT_KINDS } from '../flowlogs/convert-counts.ts';
-import { DEFAULT_FORMAT, parseFormat } from '../flowlogs/log-format.ts';
-import type { LogFormat, LogObject } from '../flowlogs/log-object.ts';
+import type { LogObject } from '../flowlogs/log-object.ts';
+import type { DescribedFormats } from '../flowlogs/sources/described-formats.ts';
 import type { AnnouncedObject } from '../flowlogs/sources/s3-events.ts';
+import type { FormatOfObject } from '../flowlogs/sources/s3-object.ts';
 import { cloudWatchLogs } from './cloudwatch-logs.ts';
 import { type LambdaConfig, readConfiguration } from './configuration.ts';
 import { type EventKind, kindOf } from './events.ts';
@@ -43,7 +44,7 @@ export class Runtime {
   #config: LambdaConfig | undefined;
   #line: Line | undefined;
   #clients: AwsClients | undefined;
-  readonly #formats = new Map<string, Promise<LogFormat | undefined>>();
+  #formats: DescribedFormats | undefined;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -108,7 +109,7 @@ export class Runtime {
     return {
       log: this.#log,
       convert: (object) => this.#convert(object, signal),
-      formatOf: (logGroup, owner) => this.#formatOf(logGroup, owner),
+      formatOf: async (logGroup, owner) => (await this.#describedFormats())?.ofLogGroup(logGroup, owner),
       openS3: (place) => this.#openS3(place, signal),
     };
   }
@@ -131,8 +132,11 @@ export class Runtime {
     ]);
     const { bucket, key, octets, region } = place;
     const s3 = new S3Bucket(await this.#aws(), bucket, region);
+    const formats = await this.#describedFormats();
+    const formatOf: FormatOfObject | undefined =
+      formats && ((bucketName, objectKey) => formats.ofObject(bucketName, objectKey));
     try {
-      return await fetchObject({ bucket: s3, key, octets }, undefined, signal, signal);
+      return await fetchObject({ bucket: s3, key, octets }, formatOf, signal, signal);
     } catch (error) {
       if (!hasVanished(error)) throw error;
       this.#log.warn('an object was deleted before it could be read', { bucket, key });
@@ -147,40 +151,30 @@ export class Runtime {
     return this.#clients;
   }
 
-  /** Asked once a group. */
-  #formatOf(logGroup: string, owner: string): Promise<LogFormat | undefined> {
-    if (this.#configuration().logFormat !== undefined) return Promise.resolve(undefined);
-    const known = this.#formats.get(`${owner} ${logGroup}`);
-    if (known !== undefined) return known;
-    const asked = this.#askForFormat(logGroup);
-    this.#formats.set(`${owner} ${logGroup}`, asked);
-    // What could not be told may be told to the next invocation.
-    asked.catch(() => this.#formats.delete(`${owner} ${logGroup}`));
-    return asked;
-  }
-
-  async #askForFormat(logGroup: string): Promise<LogFormat> {
-    const { chooseFormat, describeFlowLogsOf, describeFormat } = await import(
-      '../flowlogs/sources/describe-flow-logs.ts'
-    );
-    const { AwsClients } = await import('../aws/clients.ts');
-    const { region, endpoint } = this.#configuration();
-    const clients = new AwsClients({ region, endpoint, maxAttempts: 2 });
-    const describe = describeFlowLogsOf(clients);
-    const destination = { logGroup };
-    try {
-      const described = await describeFormat(
-        destination,
-        (request) => withinTime(describe(request), DESCRIBE_MILLISECONDS, 'EC2 did not answer'),
-        parseFormat,
-      );
-      const chosen = chooseFormat(described, destination, DEFAULT_FORMAT, 'WEIR_FORMAT');
-      if (chosen.format === undefined) throw new Error(chosen.text);
-      this.#log[chosen.level](chosen.text);
-      return chosen.format;
-    } finally {
-      void clients.close();
-    }
+  /** Undefined: one is configured, for all that have no header. */
+  async #describedFormats(): Promise<DescribedFormats | undefined> {
+    const { logFormat, region: configured, endpoint } = this.#configuration();
+    if (logFormat !== undefined) return undefined;
+    if (this.#formats !== undefined) return this.#formats;
+    const [{ DescribedFormats }, { describeFlowLogsOf }, { AwsClients }] = await Promise.all([
+      import('../flowlogs/sources/described-formats.ts'),
+      import('../flowlogs/sources/describe-flow-logs.ts'),
+      import('../aws/clients.ts'),
+    ]);
+    this.#formats ??= new DescribedFormats({
+      describe: (region) => async (request) => {
+        const clients = new AwsClients({ region: region ?? configured, endpoint, maxAttempts: 2 });
+        try {
+          const answer = describeFlowLogsOf(clients)(request);
+          return await withinTime(answer, DESCRIBE_MILLISECONDS, 'EC2 did not answer');
+        } finally {
+          void clients.close();
+        }
+      },
+      option: 'WEIR_FORMAT',
+      onChosen: (level, text) => this.#log[level](text),
+    });
+    return this.#formats;
   }
 
   /** What has become of the lines of the present converter. */

@@ -95,6 +95,73 @@ t.test('with moto_server', { skip: noMoto, timeout: 120_000 }, async (t) => {
     t.equal(records.length, 20);
   });
 
+  await t.test(
+    'S3 and SQS: an object without a header, in the format that EC2 tells of its flow log',
+    async (t) => {
+      const ec2 = await clients.ec2();
+      const Bucket = 'bare-logs';
+      await s3.client.send(new s3.sdk.CreateBucketCommand({ Bucket, CreateBucketConfiguration }));
+      const FORMATS = [HEADER, 'version start'].map((names) => names.replaceAll(/\S+/g, '${$&}'));
+      const ids: string[] = [];
+      for (const LogFormat of FORMATS) {
+        const { Vpc } = await ec2.client.send(new ec2.sdk.CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }));
+        const { FlowLogIds } = await ec2.client.send(
+          new ec2.sdk.CreateFlowLogsCommand({
+            ...{ ResourceType: 'VPC', ResourceIds: [Vpc!.VpcId!], TrafficType: 'ALL', LogFormat },
+            ...{ LogDestinationType: 's3', LogDestination: `arn:aws:s3:::${Bucket}` },
+          }),
+        );
+        ids.push(FlowLogIds![0]!);
+      }
+      const nameOf = (id: string, minute: string) =>
+        `123456789012_vpcflowlogs_eu-west-1_${id}_20260528T20${minute}Z_abc.log.gz`;
+      const bare = (from: number, count: number) =>
+        gzipSync(Array.from({ length: count }, (_, i) => `${line(from + i)}\n`).join(''));
+      const putBare = (name: string, body: Uint8Array) =>
+        s3.client.send(new s3.sdk.PutObjectCommand({ Bucket, Key: name, Body: body }));
+      await putBare(`some/${nameOf(ids[0]!, '00')}`, bare(0, 3));
+      await putBare(`some/${nameOf(ids[0]!, '05')}`, bare(3, 4));
+      const octets = (records: readonly Record<string, unknown>[]) =>
+        records.map(({ octetDeltaCount }) => octetDeltaCount);
+
+      const asked = await convert([`s3://${Bucket}`, ...endpoint]);
+      t.equal(asked.code, 0, JSON.stringify(asked.log));
+      t.match(asked.log[0], { level: 'info', msg: `bucket ${Bucket}: the format of ${ids[0]}, from EC2` });
+      t.same(octets(asked.records), [100, 101, 102, 103, 104, 105, 106]);
+
+      const sqs = await clients.sqs();
+      const { QueueUrl } = await sqs.client.send(new sqs.sdk.CreateQueueCommand({ QueueName: 'bare' }));
+      const object = { key: `some/${nameOf(ids[0]!, '05')}`, size: 1 };
+      const record = { s3: { bucket: { name: Bucket }, object } };
+      const Records = [
+        { eventSource: 'aws:s3', eventName: 'ObjectCreated:Put', awsRegion: 'eu-west-1', ...record },
+      ];
+      await sqs.client.send(
+        new sqs.sdk.SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify({ Records }) }),
+      );
+      const announced = await convert(['sqs://bare', ...endpoint], (n) => n >= 4);
+      t.equal(announced.code, 0, JSON.stringify(announced.log));
+      t.same(octets(announced.records), [103, 104, 105, 106]);
+
+      // A name that tells no flow log, in a bucket of several formats: it is for the user to say, and nothing is lost by then.
+      await putBare('some/flows.log.gz', bare(7, 2));
+      const checkpoint = `${t.testdir()}/checkpoint`;
+      const several = await convert([`s3://${Bucket}`, ...endpoint, '--checkpoint', checkpoint]);
+      t.equal(several.code, 1);
+      t.equal(several.records.length, 7);
+      t.match(
+        several.log.find(({ level }) => level === 'error'),
+        { msg: /^s3:\/\/bare-logs\/some\/flows.log.gz has no header; .* 2 formats .* give --format/ },
+      );
+      const told = await convert([
+        ...[`s3://${Bucket}`, ...endpoint, '--checkpoint', checkpoint],
+        ...['--format', FORMATS[0]!],
+      ]);
+      t.equal(told.code, 0, JSON.stringify(told.log));
+      t.same(octets(told.records), [107, 108], 'and after the checkpoint');
+    },
+  );
+
   await t.test('CloudWatch Logs: the format from EC2, or --format', async (t) => {
     const logs = await clients.cloudWatchLogs();
     const ec2 = await clients.ec2();

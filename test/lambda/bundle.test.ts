@@ -307,6 +307,45 @@ t.test('functions', { timeout: 110_000 }, async (t) => {
       t.same((await collector.ports(5)).slice(-5), numbers(0, 5));
     });
 
+    t.test('an object without a header: the format from EC2, of the flow log in its name', async (t) => {
+      const ec2 = await clients.ec2();
+      const ids: string[] = [];
+      for (const LogFormat of [
+        '${version} ${start}',
+        '${srcport} ${srcaddr} ${dstaddr} ${bytes} ${packets} ${start} ${end}',
+      ]) {
+        const { Vpc } = await ec2.client.send(new ec2.sdk.CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }));
+        const { FlowLogIds } = await ec2.client.send(
+          new ec2.sdk.CreateFlowLogsCommand({
+            ResourceType: 'VPC',
+            ResourceIds: [Vpc!.VpcId!],
+            TrafficType: 'ALL',
+            LogDestinationType: 's3',
+            LogDestination: `arn:aws:s3:::${Bucket}`,
+            LogFormat,
+          }),
+        );
+        ids.push(FlowLogIds![0]!);
+      }
+      const key = `123456789012_vpcflowlogs_${MOTO_ENVIRONMENT.AWS_REGION}_${ids[1]}_20261130T1200Z_a.log`;
+      await put(key, Buffer.from('1029 10.0.0.1 10.0.0.2 900 3 1796040000 1796040060\n'));
+      await put('unnamed.log', Buffer.from('1030 10.0.0.1 10.0.0.2 900 3 1796040000 1796040060\n'));
+      await put('whole.log.gz', object(7, 9));
+      const collector = await collect(t, UdpCollector);
+      const environment = await start(t, `ipfix://127.0.0.1:${collector.port}`, {
+        ...variables,
+        WEIR_FORMAT: '',
+      });
+      await t.rejects(
+        environment.invoke(s3Event(Bucket, 'unnamed.log', key, 'whole.log.gz')),
+        /s3:\/\/flow-logs\/unnamed.log.* 2 formats .*WEIR_FORMAT/,
+      );
+      t.same(await collector.ports(3), [5, 7, 8], 'the others are exported');
+      t.match(await environment.logged(/the format of fl-.*, from EC2/), [
+        { level: 'info', msg: new RegExp(ids[1]!) },
+      ]);
+    });
+
     t.test('no such bucket: what to change', async (t) => {
       const environment = await start(t, 'ipfix://127.0.0.1', variables);
       await t.rejects(

@@ -8,7 +8,10 @@ import { AwsError, explaining } from '../../aws/errors.ts';
 import type { LogFormat } from '../log-object.ts';
 
 /** Where flow logs are written to. */
-export type FlowLogDestination = { readonly logGroup: string } | { readonly bucket: string };
+export type FlowLogDestination =
+  | { readonly logGroup: string }
+  /** With the flow log that an object's name tells, it is the one, whatever else writes to the bucket. */
+  | { readonly bucket: string; readonly flowLogId?: string | undefined };
 
 /** What is read of a flow log of EC2's answer. */
 export interface DescribedFlowLog {
@@ -50,7 +53,7 @@ export async function describeFormat(
     'logGroup' in destination
       ? { name: 'log-group-name', values: [destination.logGroup] }
       : { name: 'log-destination-type', values: ['s3'] };
-  const found: DescribedFlowLog[] = [];
+  let found: DescribedFlowLog[] = [];
   try {
     let nextToken: string | undefined;
     do {
@@ -62,6 +65,10 @@ export async function describeFormat(
     const isDenied = error instanceof AwsError && error.kind === 'access-denied';
     return isDenied ? { kind: 'denied' } : { kind: 'failed', error: error as Error };
   }
+  const named = found.filter(
+    (flowLog) => 'bucket' in destination && flowLog.flowLogId === destination.flowLogId,
+  );
+  if (named.length > 0) found = named;
   const [first] = found;
   if (first === undefined) return { kind: 'none' };
   const formats = [...new Set(found.map(({ logFormat }) => logFormat.trim().replace(/\s+/g, ' ')))];
@@ -138,11 +145,11 @@ export function chooseFormat(
 }
 
 /** DescribeFlowLogs by EC2's client. @throws AwsError */
-export function describeFlowLogsOf(clients: AwsClients): DescribeFlowLogs {
+export function describeFlowLogsOf(clients: AwsClients, region?: string): DescribeFlowLogs {
   const attempt = { action: 'ec2:DescribeFlowLogs', resource: '*', name: 'EC2' };
   return ({ filters, nextToken }) =>
     explaining(attempt, async () => {
-      const { sdk, client } = await clients.ec2();
+      const { sdk, client } = await clients.ec2(region);
       const { FlowLogs = [], NextToken } = await client.send(
         new sdk.DescribeFlowLogsCommand({
           Filter: filters.map(({ name, values }) => ({ Name: name, Values: [...values] })),

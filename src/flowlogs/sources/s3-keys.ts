@@ -52,6 +52,16 @@ export function timeOfName(name: string): number | undefined {
   return Date.UTC(year, month - 1, day, hour, minute);
 }
 
+const FLOW_LOG_NAME = /(?:^|\/)\d{12}_vpcflowlogs_([a-z0-9-]+)_(fl-[a-z0-9]+)_\d{8}T\d{4}Z_[^/]*$/;
+
+/** The flow log that wrote an object, and its region, by the object's name; undefined: it is not named as AWS does. */
+export function flowLogOfKey(
+  key: string,
+): { readonly region: string; readonly flowLogId: string } | undefined {
+  const match = FLOW_LOG_NAME.exec(key);
+  return match === null ? undefined : { region: match[1]!, flowLogId: match[2]! };
+}
+
 const TREE =
   /^(?:.*\/)?AWSLogs\/(?:o-[a-z0-9]+\/)?(?:\d{12}\/vpcflowlogs\/[^/]+|aws-account-id=\d{12}\/aws-service=vpcflowlogs\/aws-region=[^/]+)\/(.*)$/s;
 const DATE = /^(?:year=)?(\d{4})\/(?:(?:month=)?(\d\d)\/(?:(?:day=)?(\d\d)\/(?:(?:hour=)?(\d\d)\/)?)?)?$/;

@@ -4,6 +4,7 @@ import type { LogFormat, LogObject } from '../log-object.ts';
 import { decompressed, type StoredOctets } from './gunzip.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Url } from './s3-keys.ts';
+import { SourceError } from './source-error.ts';
 
 export interface ObjectPlace {
   readonly bucket: S3Bucket;
@@ -11,6 +12,9 @@ export interface ObjectPlace {
   /** As it is stored; undefined: unknown. */
   readonly octets: number | undefined;
 }
+
+/** How to ask for the format of an object without a header. */
+export type FormatOfObject = (bucket: string, key: string) => Promise<LogFormat>;
 
 /** Up to this it is fetched as a whole, ahead. AWS writes objects of up to 75 MB. */
 export const WHOLE_OCTETS = 8 * 1024 * 1024;
@@ -24,18 +28,23 @@ export function heldOctets({ octets }: ObjectPlace): number {
 
 /**
  * Fetches a small object; of a large one it fetches nothing yet.
+ * @param formatOf undefined: without a header it is in the format of the conversion
  * @param ahead ends the fetching ahead
  * @param reading ends the reading of a large object, once it is handed over
  * @throws AwsError: `no-such-key` where it has vanished
  */
 export async function fetchObject(
   place: ObjectPlace,
-  format: LogFormat | undefined,
+  formatOf: FormatOfObject | undefined,
   ahead: AbortSignal,
   reading: AbortSignal,
 ): Promise<LogObject> {
   const { bucket, key, octets } = place;
-  const object = { name: s3Url(bucket.bucket, key), storedOctets: octets, format };
+  const object = {
+    name: s3Url(bucket.bucket, key),
+    storedOctets: octets,
+    format: formatOf && (() => formatOf(bucket.bucket, key)),
+  };
   const isNamedParquet = /\.parquet$/i.test(key);
   if (octets !== undefined && octets > WHOLE_OCTETS) {
     return isNamedParquet
@@ -91,9 +100,11 @@ export function isDenied(error: unknown): boolean {
 
 /**
  * Whether an error is the object's own, so that the others may be read all the same. Access that is denied may be the object's
- * or everyone's: {@link DeniedObjects} tells. With any other the rest of the source will not be read, either.
+ * or everyone's: {@link DeniedObjects} tells. With any other the rest of the source will not be read, either; and where a format
+ * cannot be told, the next attempt may tell it.
  */
 export function isOfObject(error: unknown): boolean {
+  if (error instanceof SourceError) return false;
   return (
     !(error instanceof AwsError) ||
     ['no-such-key', 'changed', 'archived', 'access-denied'].includes(error.kind)

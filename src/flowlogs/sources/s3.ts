@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../../aws/clients.ts';
 import { AwsError } from '../../aws/errors.ts';
-import type { LogFormat, LogObject, LogSource } from '../log-object.ts';
+import type { LogObject, LogSource } from '../log-object.ts';
 import { Checkpoint, LOOK_BACK_MILLISECONDS, notInCheckpoint } from './checkpoint.ts';
 import { type AheadLimits, fetchAhead } from './fetch-ahead.ts';
 import { S3Bucket } from './s3-bucket.ts';
@@ -15,6 +15,7 @@ import { parseS3Url, s3Url } from './s3-keys.ts';
 import { listInOrder, type TimedObject } from './s3-list.ts';
 import {
   DeniedObjects,
+  type FormatOfObject,
   fetchObject,
   hasVanished,
   heldOctets,
@@ -29,7 +30,7 @@ export interface S3SourceOptions extends TimeRange {
   /** `s3://bucket/prefix`. */
   readonly url: string;
   readonly clients: AwsClients;
-  readonly format?: LogFormat | undefined;
+  readonly formatOf?: FormatOfObject | undefined;
   /** Goes on listing, until the signal or until nothing can come any more (`until`, and the look-back after it). */
   readonly follow?: boolean | undefined;
   /** Between the end of a list and the next. */
@@ -81,7 +82,8 @@ export class S3Source implements LogSource {
     const ahead = fetchAhead(
       this.#list(stopped),
       ({ octets }) => heldOctets({ bucket, key: '', octets }),
-      ({ key, octets }) => fetchObject({ bucket, key, octets }, this.#options.format, stopped, ended.signal),
+      ({ key, octets }) =>
+        fetchObject({ bucket, key, octets }, this.#options.formatOf, stopped, ended.signal),
       { ...AHEAD, ...this.#options.ahead },
     );
     try {

@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../../aws/clients.ts';
 import { AwsError } from '../../aws/errors.ts';
-import type { LogFormat, LogObject, LogSource } from '../log-object.ts';
+import type { LogObject, LogSource } from '../log-object.ts';
 import { type AheadLimits, fetchAhead } from './fetch-ahead.ts';
 import { AHEAD } from './s3.ts';
 import { S3Bucket } from './s3-bucket.ts';
@@ -17,6 +17,7 @@ import { type AnnouncedObject, readAnnouncement } from './s3-events.ts';
 import { isOtherService, timeOfName } from './s3-keys.ts';
 import {
   DeniedObjects,
+  type FormatOfObject,
   fetchObject,
   hasVanished,
   heldOctets,
@@ -31,7 +32,7 @@ export interface SqsSourceOptions {
   /** As parseQueue() takes it. */
   readonly queue: string;
   readonly clients: AwsClients;
-  readonly format?: LogFormat | undefined;
+  readonly formatOf?: FormatOfObject | undefined;
   readonly ahead?: Partial<AheadLimits> | undefined;
   /** How long a message stays hidden unless it is extended, which is done at a third of it: after a crash others wait so long. */
   readonly visibilitySeconds?: number | undefined;
@@ -112,7 +113,7 @@ export class SqsSource implements LogSource {
     const ahead = fetchAhead(
       this.#receive(stopped),
       (item) => heldOctets(this.#place(item)),
-      (item) => fetchObject(this.#place(item), this.#options.format, stopped, ended.signal),
+      (item) => fetchObject(this.#place(item), this.#options.formatOf, stopped, ended.signal),
       { ...AHEAD, ...this.#options.ahead },
     );
     try {

@@ -8,8 +8,10 @@ import {
   type DescribeFlowLogs,
   describeFlowLogsOf,
   describeFormat,
+  type FlowLogDestination,
   logGroupName,
 } from '../../../src/flowlogs/sources/describe-flow-logs.ts';
+import { DescribedFormats } from '../../../src/flowlogs/sources/described-formats.ts';
 import { noMoto, startMoto } from '../../support/moto.ts';
 
 const GROUP = { logGroup: '/aws/vpc' };
@@ -29,7 +31,7 @@ function ec2(...flowLogs: DescribedFlowLog[]): DescribeFlowLogs {
   };
 }
 
-const choose = async (describe: DescribeFlowLogs, destination: typeof GROUP | { bucket: string } = GROUP) =>
+const choose = async (describe: DescribeFlowLogs, destination: FlowLogDestination = GROUP) =>
   chooseFormat(
     await describeFormat(destination, describe, parseFormat),
     destination,
@@ -99,6 +101,57 @@ t.test('a bucket: those that write there, under whatever prefix', async (t) => {
     { bucket: 'logs' },
   );
   t.match(chosen, { format: { fields: ['version', 'bytes'] }, text: /bucket logs: .*fl-2, fl-3/ });
+});
+
+t.test('a bucket of several formats: the flow log that an object is named by', async (t) => {
+  const describe = ec2(
+    flowLog('fl-1', '${version} ${start}', 'arn:aws:s3:::logs'),
+    flowLog('fl-2', '${version} ${bytes}', 'arn:aws:s3:::logs'),
+    flowLog('fl-3', '${version} ${end}', 'arn:aws:s3:::other'),
+  );
+  for (const [flowLogId, fields] of [
+    ['fl-1', ['version', 'start']],
+    ['fl-2', ['version', 'bytes']],
+    // One that is deleted, one that writes elsewhere, none.
+    ['fl-9', undefined],
+    ['fl-3', undefined],
+    [undefined, undefined],
+  ] as const) {
+    const { format } = await choose(describe, { bucket: 'logs', flowLogId });
+    t.same(format?.fields, fields, `${flowLogId}`);
+  }
+});
+
+t.test('asked once a destination, in the region of the flow log; a failure is no answer', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const said: string[] = [];
+  let isDown = true;
+  const formats = new DescribedFormats({
+    describe: (region) => async (request) => {
+      asked.push(region);
+      if (isDown) throw new Error('down');
+      return await ec2(flowLog('fl-1', '${version} ${bytes}', 'arn:aws:s3:::logs'))(request);
+    },
+    option: '--format',
+    onChosen: (level, text) => said.push(`${level} ${text}`),
+  });
+  const key = 'x/123456789012_vpcflowlogs_us-east-1_fl-1_20260101T0000Z_a.log.gz';
+  await t.rejects(formats.ofObject('logs', key), {
+    name: 'SourceError',
+    message: `s3://logs/${key} has no header; bucket logs: EC2 could not be asked for the format (down); give --format`,
+  });
+  isDown = false;
+  t.same(await formats.ofObject('logs', key), { fields: ['version', 'bytes'] });
+  t.same(await formats.ofObject('logs', key.replace('T0000Z', 'T0005Z')), { fields: ['version', 'bytes'] });
+  t.same(asked, ['us-east-1', 'us-east-1']);
+  await formats.ofObject('logs', 'flows.log');
+  t.same(asked.slice(2), [undefined], 'an object of another name is another question');
+  await formats.ofLogGroup('g', '1');
+  await formats.ofLogGroup('g', '1');
+  await formats.ofLogGroup('g', '2');
+  t.equal(asked.length, 5);
+  t.same(said.length, 4);
+  t.equal(said[0], 'info bucket logs: the format of fl-1, from EC2');
 });
 
 t.test('the name in an ARN', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import {
+  flowLogOfKey,
   intervalOfFolder,
   isInTree,
   isOtherService,
@@ -17,6 +18,15 @@ t.test('the time in a name', async (t) => {
   t.equal(timeOfName('a_20180620T1620Z_b/flows.log'), undefined, 'of the name, not of a folder');
   t.equal(timeOfName('a_20181320T1620Z_b'), undefined);
   t.equal(timeOfName('flows.log.gz'), undefined);
+});
+
+t.test('the flow log in a name, and its region', async (t) => {
+  const name = '123456789012_vpcflowlogs_us-gov-east-1_fl-1234abcd_20180620T1620Z_fe123456.log';
+  const told = { region: 'us-gov-east-1', flowLogId: 'fl-1234abcd' };
+  t.same(flowLogOfKey(`${HIVE}year=2018/${name}.gz`), told);
+  t.same(flowLogOfKey(`${name}.parquet`), told);
+  for (const key of [`${name}/x.log`, `my-${name}`, name.replace('vpcflowlogs', 'dns'), 'flows.log', ''])
+    t.equal(flowLogOfKey(key), undefined, key);
 });
 
 t.test('folders of dates, in both layouts', async (t) => {
