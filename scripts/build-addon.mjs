@@ -1,6 +1,5 @@
 /**
- * Builds the addons, each of one C file: src/capture/native/packet_ring.c → build-native/packet_ring.node, and
- * src/system/native/rights.c → build-native/rights.node.
+ * Builds the addons, each of one C file: src/capture/native/packet_ring.c → build-native/packet_ring.node, and the like.
  *
  *   node scripts/build-addon.mjs [--optional]
  *
@@ -21,7 +20,11 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const ADDONS = ['src/capture/native/packet_ring.c', 'src/system/native/rights.c'];
+const ADDONS = [
+  'src/capture/native/packet_ring.c',
+  'src/system/native/rights.c',
+  'src/transport/native/udp_segments.c',
+];
 /** Node-API keeps its promise across versions; libuv's structures are promised within a major version only. */
 const stamp = `${process.arch} node-abi ${process.versions.modules} uv ${process.versions.uv}\n`;
 const compiler = process.env.CC || 'cc';

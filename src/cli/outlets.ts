@@ -108,6 +108,7 @@ export function collectorOutlet(
       burst: BURST_DATAGRAMS,
       mtu,
       lookUpPathMtu,
+      together: !live,
       maxQueuedMessages,
       onEvent,
     }),

@@ -1,14 +1,27 @@
 /** Opening a UDP socket that is connected to one collector. */
 import { createSocket, type Socket } from 'node:dgram';
+import { getSystemErrorName } from 'node:util';
 import type { ResolvedAddress } from './resolve.ts';
+import { type UdpAddon, udpAddon } from './udp-addon.ts';
 
-/** The part of node:dgram's Socket that the transport uses. */
+/** The part of node:dgram's Socket that the transport uses, and what the addon adds to it. */
 export interface UdpSocket {
   send(bytes: Uint8Array, callback: (error: Error | null) => void): void;
+  /**
+   * The first so many datagrams of an array at once: {@link MOST_TOGETHER} at most, of {@link MOST_OCTETS_TOGETHER}
+   * in all, each of the first one's size but the last, which may be smaller. Absent: it is not to be had.
+   * @returns the code of an error, and then none has left; undefined: the kernel has them
+   */
+  readonly sendTogether?: (datagrams: readonly Uint8Array[], count: number) => string | undefined;
   /** The local address and port, as the kernel chose them. */
   address(): { readonly address: string; readonly port: number };
   close(): void;
 }
+
+/** UDP_MAX_SEGMENTS of Linux, of the kernels that have fewest. */
+export const MOST_TOGETHER = 64;
+/** Of 65 535 with the headers of IP and UDP. */
+export const MOST_OCTETS_TOGETHER = 65_400;
 
 export interface UdpSocketHandlers {
   /** Octets of a datagram that came from the collector. */
@@ -17,20 +30,33 @@ export interface UdpSocketHandlers {
   failed(error: NodeJS.ErrnoException): void;
 }
 
+export interface UdpSocketPlace {
+  readonly collector: ResolvedAddress;
+  readonly port: number;
+  /** The local address that is pinned; undefined: the kernel chooses. */
+  readonly source: string | undefined;
+  /** Datagrams are to leave together, where they can. */
+  readonly together: boolean;
+}
+
 /** Opens a socket; rejects with the kernel's error. */
-export type OpenUdpSocket = (
-  collector: ResolvedAddress,
-  port: number,
-  source: string | undefined,
-  handlers: UdpSocketHandlers,
-) => Promise<UdpSocket>;
+export type OpenUdpSocket = (place: UdpSocketPlace, handlers: UdpSocketHandlers) => Promise<UdpSocket>;
 
 /**
  * Opens a socket, binds it to the source address where one is pinned, and connects it: the kernel then keeps the
  * route, nothing is looked up a datagram, and ICMP errors come back to this socket.
  */
-export const openUdpSocket: OpenUdpSocket = (collector, port, source, handlers) =>
+export const openUdpSocket: OpenUdpSocket = ({ collector, port, source, together }, handlers) =>
   new Promise((resolve, reject) => {
+    const any = collector.family === 6 ? '::' : '0.0.0.0';
+    const addon = together ? udpAddon() : undefined;
+    let opened: ReturnType<UdpAddon['open']> | undefined;
+    try {
+      opened = addon?.open(source ?? any);
+    } catch (error) {
+      const { syscall, code } = error as NodeJS.ErrnoException;
+      throw Object.assign(new Error(`${syscall} ${code} ${source ?? any}`), { code });
+    }
     const socket: Socket = createSocket(collector.family === 6 ? 'udp6' : 'udp4');
     const refused = (error: Error) => {
       socket.close();
@@ -41,11 +67,23 @@ export const openUdpSocket: OpenUdpSocket = (collector, port, source, handlers) 
       socket.off('error', refused);
       socket.on('error', handlers.failed);
       socket.on('message', (_bytes, { size }) => handlers.received(size));
-      resolve(socket);
+      if (addon === undefined || opened?.segments !== true) resolve(socket);
+      else resolve(withAddon(socket, addon, opened.descriptor));
     });
-    if (source === undefined) socket.connect(port, collector.address);
-    else
-      socket.bind({ address: source, port: 0, exclusive: true }, () =>
-        socket.connect(port, collector.address),
-      );
+    const connect = () => socket.connect(port, collector.address);
+    if (opened !== undefined) socket.bind({ fd: opened.descriptor, exclusive: true }, connect);
+    else if (source !== undefined) socket.bind({ address: source, port: 0, exclusive: true }, connect);
+    else connect();
   });
+
+function withAddon(socket: Socket, addon: UdpAddon, descriptor: number): UdpSocket {
+  return {
+    send: (bytes, callback) => socket.send(bytes, callback),
+    sendTogether(datagrams, count) {
+      const errno = addon.send(descriptor, datagrams, count);
+      return errno === 0 ? undefined : getSystemErrorName(-errno);
+    },
+    address: () => socket.address(),
+    close: () => socket.close(),
+  };
+}

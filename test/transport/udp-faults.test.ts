@@ -22,22 +22,36 @@ class Kernel {
   handedOver = 0;
   readonly left: { socket: number; id: number; stamp: number }[] = [];
   sockets = 0;
+  /** Datagrams of each call that handed over several. */
+  readonly calls: number[][] = [];
 
-  readonly open: OpenUdpSocket = async () => {
+  readonly open: OpenUdpSocket = async ({ together }) => {
     if (this.openError !== '')
       throw Object.assign(new Error(`connect ${this.openError}`), { code: this.openError });
     const socket = ++this.sockets;
     let closed = false;
+    const leave = (bytes: Uint8Array) => {
+      const view = new DataView(bytes.buffer);
+      this.left.push({ socket, id: view.getUint32(0), stamp: view.getUint32(4) });
+    };
+    const sendTogether = (datagrams: readonly Uint8Array[], count: number): string | undefined => {
+      if (closed) throw new Error('sent through a closed socket');
+      if (this.stuck) return 'EAGAIN';
+      const code = this.errors.shift() ?? '';
+      if (code !== '') return code;
+      const sent = datagrams.slice(0, count);
+      this.calls.push(sent.map(({ length }) => length));
+      for (const bytes of sent) leave(bytes);
+      return undefined;
+    };
     return {
+      ...(together ? { sendTogether } : {}),
       send: (bytes, callback) => {
         if (closed) throw new Error('sent through a closed socket');
         this.handedOver++;
         if (this.stuck) return;
         const code = this.errors.shift() ?? '';
-        if (code === '') {
-          const view = new DataView(bytes.buffer);
-          this.left.push({ socket, id: view.getUint32(0), stamp: view.getUint32(4) });
-        }
+        if (code === '') leave(bytes);
         queueMicrotask(() => callback(code === '' ? null : Object.assign(new Error(code), { code })));
       },
       address: () => ({ address: '192.0.2.100', port: 40_000 + socket }),
@@ -165,6 +179,80 @@ t.test('Messages become smaller when the path takes less, and larger again on an
   transport.stop();
 });
 
+t.test('together: what is of one size, with a smaller one at the end; so many, so large', async (t) => {
+  const { kernel, books, transport } = setUp({ together: true });
+  transport.start(books);
+  await turns();
+  t.same(kernel.calls, [[8]], 'the opening Message');
+  const sizes = [...Array(70).fill(100), 60, 100, 60, 60, 80, ...Array(50).fill(1464)];
+  for (const [id, octets] of sizes.entries()) transport.send(testMessage(id, octets));
+  t.equal(transport.queued, sizes.length, 'what is sent in a turn is waited for');
+  await turns(8);
+  t.same(
+    kernel.calls.slice(1).map((call) => [call.length, call[0], call.at(-1)]),
+    [
+      [63, 100, 100], // the opening Message was in this turn
+      [8, 100, 60],
+      [2, 100, 60],
+      [1, 60, 60],
+      [1, 80, 80],
+      [44, 1464, 1464],
+      [6, 1464, 1464],
+    ],
+  );
+  t.same(
+    kernel.left.map(({ stamp }) => stamp),
+    range(sizes.length + 1),
+  );
+  t.equal(kernel.handedOver, 0, 'none alone');
+  t.equal(transport.counters.messagesSent, sizes.length + 1);
+  transport.stop();
+});
+
+t.test('together: what the kernel does not take so leaves one by one, in order', async (t) => {
+  for (const { errors, sendErrors, goesOnTogether } of [
+    { errors: ['EINVAL'], sendErrors: 0, goesOnTogether: false }, //    larger than the path takes
+    { errors: ['EIO'], sendErrors: 0, goesOnTogether: false }, //       a device without checksums
+    { errors: ['EMSGSIZE'], sendErrors: 1, goesOnTogether: false }, //  an ICMP answer to an earlier one
+    { errors: ['ECONNREFUSED'], sendErrors: 1, goesOnTogether: true }, // another
+    { errors: ['EAGAIN'], sendErrors: 0, goesOnTogether: true }, //     no room at the moment
+    { errors: ['ENETDOWN', 'ENETDOWN'], sendErrors: 2, goesOnTogether: true }, // neither so nor so
+  ]) {
+    const name = errors.join(' ');
+    const { kernel, clock, books, transport } = setUp({ together: true });
+    transport.start(books);
+    await turns();
+    kernel.errors = [...errors];
+    for (const id of range(80)) transport.send(testMessage(id));
+    await clock.advance(0);
+    const lost = errors.length === 2 ? [0] : [];
+    t.same(
+      kernel.left.map(({ id }) => id),
+      [OPENING + 1, ...range(80).filter((id) => !lost.includes(id))],
+      `${name}: order`,
+    );
+    t.same(books.withReason('unreachable'), lost, `${name}: lost`);
+    t.equal(kernel.handedOver, goesOnTogether ? 63 : 80, `${name}: one by one`);
+    t.equal(transport.counters.sendErrors, sendErrors, `${name}: errors counted`);
+    kernel.calls.length = 0;
+    for (const id of range(10, 80)) transport.send(testMessage(id));
+    await turns();
+    t.equal(kernel.calls.length, goesOnTogether ? 1 : 0, `${name}: afterwards`);
+    t.equal(transport.queued, 0);
+    transport.stop();
+  }
+});
+
+t.test('together: not where datagrams are paced', async (t) => {
+  const { kernel, clock, books, transport } = setUp({ together: true, datagramsPerSecond: 1_000, burst: 10 });
+  transport.start(books);
+  for (const id of range(20)) transport.send(testMessage(id));
+  await clock.advance(1_000);
+  t.equal(kernel.handedOver, 21);
+  t.equal(kernel.calls.length, 0);
+  transport.stop();
+});
+
 t.test('a paced queue leaves at its rate', async (t) => {
   const { kernel, clock, books, transport } = setUp({ datagramsPerSecond: 1_000, burst: 10 });
   transport.start(books);
@@ -193,6 +281,25 @@ t.test('without a route at the start the queue waits; with one the session begin
   t.same(
     kernel.left.map(({ id }) => id),
     [OPENING + 1, 0, 1],
+  );
+  transport.stop();
+});
+
+t.test('together: an address that changes while one of several is stuck', async (t) => {
+  const { kernel, clock, books, names, transport } = setUp({ together: true });
+  transport.start(books);
+  await turns();
+  kernel.stuck = true;
+  for (const id of range(3)) transport.send(testMessage(id));
+  await turns();
+  names.addresses = [{ address: '192.0.2.2', family: 4 }];
+  kernel.stuck = false;
+  transport.send(testMessage(3));
+  await clock.advance(60_000);
+  t.same(books.withReason('disconnected'), range(3), 'they had been stamped for the session before');
+  t.same(
+    kernel.left.map(({ id }) => id),
+    [OPENING + 1, OPENING + 2, 3],
   );
   transport.stop();
 });
@@ -245,9 +352,11 @@ t.test(
       fc.asyncProperty(
         fc.array(step, { maxLength: 25 }),
         fc.constantFrom(0, 500),
-        async (steps, datagramsPerSecond) => {
+        fc.boolean(),
+        async (steps, datagramsPerSecond, together) => {
           const { kernel, clock, books, names, transport } = setUp({
             datagramsPerSecond,
+            together,
             burst: 5,
             maxQueuedMessages: 40,
           });

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import type { ResolvedAddress } from '../../src/transport/resolve.ts';
 import type { TransportEvent } from '../../src/transport/session.ts';
 import { type UdpOptions, UdpTransport } from '../../src/transport/udp.ts';
+import { udpAddon } from '../../src/transport/udp-addon.ts';
 import {
   Books,
   FakeClock,
@@ -15,6 +16,8 @@ import {
   udpCollector,
   until,
 } from './helpers.ts';
+
+const noAddon = udpAddon() === undefined && 'the addon is not built';
 
 /** A transport that the test stops, and what it told. */
 function transportTo(t: Test, options: Partial<UdpOptions> & { port: number }) {
@@ -101,12 +104,73 @@ t.test('IPv6, and a pinned source address', async (t) => {
   );
 });
 
+t.test(
+  'together: each arrives as a datagram of its own, whole and in order',
+  { skip: noAddon },
+  async (t) => {
+    for (const [family, any, source] of [
+      [4, '127.0.0.1', undefined],
+      [4, '127.0.0.1', '127.0.0.2'],
+      [6, '::1', undefined],
+    ] as const) {
+      const receiver = await collector(t, any);
+      const { transport } = transportTo(t, {
+        host: any,
+        source,
+        port: receiver.port,
+        together: true,
+        lookup: async () => [{ address: any, family }],
+      });
+      const books = new Books();
+      transport.start(books);
+      // 44 of 1464 fill a call; then every size, falling and rising.
+      const sizes = [...Array(100).fill(1464), ...range(400).map((i) => 8 + ((i * 7) % 1400))];
+      for (const [id, octets] of sizes.entries()) transport.send(testMessage(id, octets));
+      await transport.drain(5_000);
+      await until('all have arrived', () => receiver.ids.length === sizes.length + 1);
+      t.same(receiver.ids, [OPENING + 1, ...range(sizes.length)]);
+      t.same(receiver.stamps, range(sizes.length + 1));
+      t.same(
+        receiver.senders.map(({ size }) => size),
+        [8, ...sizes],
+      );
+      if (source !== undefined) t.equal(transport.endpoints?.localAddress, source);
+      transport.stop();
+    }
+  },
+);
+
+t.test(
+  'together: a collector that refuses is told, and loses what it refused',
+  { skip: noAddon },
+  async (t) => {
+    const receiver = await udpCollector('127.0.0.1');
+    receiver.socket.close();
+    const clock = new FakeClock();
+    const { transport, events } = transportTo(t, { port: receiver.port, together: true, clock });
+    const books = new Books();
+    transport.start(books);
+    for (const id of range(200)) transport.send(testMessage(id));
+    await until('all are settled', () => books.settledCount === 200);
+    t.match(events.at(-1), { kind: 'error', text: /ECONNREFUSED, nobody listens on that port/ });
+    t.equal(transport.state, 'failing');
+  },
+);
+
 t.test('a source address that this machine lacks is told, and tried again', async (t) => {
   const clock = new FakeClock();
-  const { transport, events } = transportTo(t, { port: 9, source: '192.0.2.77', clock, random: () => 0 });
+  const options = { port: 9, source: '192.0.2.77', clock, random: () => 0 };
+  const { transport, events } = transportTo(t, options);
   transport.start(new Books());
   await until('it has failed', () => events.length === 1);
-  t.same(events, [{ kind: 'error', text: 'cannot send to 127.0.0.1:9: bind EADDRNOTAVAIL 192.0.2.77' }]);
+  const told = [
+    { kind: 'error', text: 'cannot send to 127.0.0.1:9: bind EADDRNOTAVAIL 192.0.2.77' },
+  ] as const;
+  t.same(events, told);
+  const bulk = transportTo(t, { ...options, together: true });
+  bulk.transport.start(new Books());
+  await until('this one, too', () => bulk.events.length === 1);
+  t.same(bulk.events, told);
   t.equal(transport.state, 'failing');
   await clock.advance(500);
   await until('it was tried again', () => transport.counters.sendErrors === 2);
