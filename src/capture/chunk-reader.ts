@@ -18,13 +18,21 @@ export class ChunkReader {
   readonly #chunkOctets: number;
   #bytes: Uint8Array;
 
-  /** `path` names the input in errors; `chunkOctets` are asked of it at a time. */
-  constructor(path: string, input: OctetInput, chunkOctets: number) {
+  /**
+   * `path` names the input in errors; `chunkOctets` are asked of it at a time, and read into the beginning of
+   * `memory`, if there is one, as long as they fit.
+   */
+  constructor(path: string, input: OctetInput, chunkOctets: number, memory?: Uint8Array) {
     this.path = path;
     this.#input = input;
     this.#chunkOctets = chunkOctets;
-    this.#bytes = new Uint8Array(chunkOctets);
-    this.view = new DataView(this.#bytes.buffer);
+    this.#bytes = memory?.subarray(0, chunkOctets) ?? new Uint8Array(chunkOctets);
+    this.view = viewOf(this.#bytes);
+  }
+
+  /** Whether {@link view} begins where that memory does. */
+  isIn(memory: Uint8Array): boolean {
+    return this.#bytes.buffer === memory.buffer && this.#bytes.byteOffset === memory.byteOffset;
   }
 
   /** Octets in memory that nobody has walked over yet. */
@@ -40,7 +48,7 @@ export class ChunkReader {
     const rest = this.#bytes.subarray(this.start, this.end);
     if (needed > this.#bytes.length) {
       this.#bytes = new Uint8Array(needed + this.#chunkOctets);
-      this.view = new DataView(this.#bytes.buffer);
+      this.view = viewOf(this.#bytes);
       this.#bytes.set(rest);
     } else if (this.start > 0) {
       this.#bytes.copyWithin(0, this.start, this.end);
@@ -86,3 +94,6 @@ export class ChunkReader {
     this.#input.close();
   }
 }
+
+const viewOf = ({ buffer, byteOffset, length }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, length);

@@ -77,7 +77,8 @@ export class PcapFileSource implements PacketSource {
       const { path, fd, chunkOctets } = this.#options;
       const input = openInput(path, fd);
       this.octetsTotal = input.octetsTotal;
-      const chunk = new ChunkReader(path, input, chunkOctets ?? DEFAULT_CHUNK_OCTETS);
+      const memory = receiver.plain?.memory;
+      const chunk = new ChunkReader(path, input, chunkOctets ?? DEFAULT_CHUNK_OCTETS, memory);
       this.#chunk = chunk;
       const format = await this.#recognise(chunk);
       this.capturing = format !== undefined;

@@ -1,3 +1,5 @@
+import { LONGEST_PROBE } from './record-head.ts';
+
 /**
  * From a Flow Key's hash to the slot of its flow: open addressing with linear probing.
  *
@@ -21,14 +23,22 @@ export class FlowIndex {
   readonly #hashes: Int32Array;
   #count = 0;
 
+  readonly #allocate: (words: number) => Int32Array;
+
   /**
    * @param slots most slots, below 2^24
    * @param initialEntries a power of two
+   * @param allocate words that are 0, for the entries
    */
-  constructor(slots: number, initialEntries = 1024) {
+  constructor(
+    slots: number,
+    initialEntries = FEWEST_ENTRIES,
+    allocate = (words: number): Int32Array => new Int32Array(words),
+  ) {
     if (slots >= MOST_SLOTS) throw new Error(`an index holds fewer than ${MOST_SLOTS} flows`);
     this.#hashes = new Int32Array(slots);
-    this.entries = new Int32Array(initialEntries);
+    this.#allocate = allocate;
+    this.entries = allocate(initialEntries);
     this.mask = initialEntries - 1;
   }
 
@@ -102,7 +112,7 @@ export class FlowIndex {
 
   #grow(): void {
     const old = this.entries;
-    this.entries = new Int32Array(old.length * 2);
+    this.entries = this.#allocate(old.length * 2);
     this.mask = old.length * 2 - 1;
     for (const entry of old) {
       // Without the bound: whom a crowd of chosen keys pushes beyond it here is not found again, and ends by its timeout.
@@ -111,7 +121,17 @@ export class FlowIndex {
   }
 }
 
-/** Entries that are looked at for one hash. */
-export const LONGEST_PROBE = 128;
 const SLOT = 0xffffff;
 const MOST_SLOTS = 2 ** 24 - 1;
+const FEWEST_ENTRIES = 1024;
+
+/** Words that an index of so many slots allocates while it grows to its largest, at most. */
+export function mostIndexWords(slots: number): number {
+  let words = FEWEST_ENTRIES;
+  let all = words;
+  while (words < 2 * slots) {
+    words *= 2;
+    all += words;
+  }
+  return all;
+}

@@ -13,6 +13,14 @@
 import type { Tunnel } from '../packet/decapsulator.ts';
 import { ENDPOINT, GRE_KEY, SEGMENT, TUNNEL_WORDS } from '../packet/tunnel-key.ts';
 import {
+  FLAGS,
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  KEY,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+} from './record-head.ts';
+import {
   TCP_FLAGS,
   TCP_LEAST_WINDOW,
   TCP_OUT_OF_ORDER,
@@ -22,19 +30,16 @@ import {
 } from './tcp-state.ts';
 
 export { SEGMENT_VXLAN } from '../packet/tunnel-key.ts';
-
-/** Offsets in 32-bit words from the start of a record. The two-word fields are float64 and must stay even. */
-export const OCTET_DELTA_COUNT = 0; // float64, exact below 2^53
-export const PACKET_DELTA_COUNT = 2; // float64
-export const FLOW_START_MILLISECONDS = 4; // float64, Unix time
-export const FLOW_END_MILLISECONDS = 6; // float64
-/** tcpControlBits (uint16) | ipClassOfService (uint8) « 16 | state and, in a record on its way out, flowEndReason (uint8) « 24 */
-export const FLAGS = 8;
-/** Ticks: milliseconds on the metering clock, modulo 2^32, of the record's first packet and the entry's last. */
-export const START_TICK = 9;
-export const LAST_TICK = 10;
-/** Where the Flow Key begins. */
-export const KEY = 11;
+export {
+  FLAGS,
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  KEY,
+  LAST_TICK,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+  START_TICK,
+} from './record-head.ts';
 
 /** Words of a Flow Key: ports, protocol · DSCP · VLAN, ingressInterface, then the addresses; as in packet-layout.ts. */
 export const KEY_WORDS_IPV4 = 5;

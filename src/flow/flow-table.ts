@@ -28,7 +28,7 @@ import type { PacketView } from '../packet/packet-view.ts';
 import { BiflowDirections } from './biflow.ts';
 import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
 import { beginExtension, openExtension, updateExtension } from './extension.ts';
-import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
+import { FlowIndex } from './flow-index.ts';
 import {
   FLAGS,
   FLOW_END_MILLISECONDS,
@@ -41,6 +41,7 @@ import {
   PACKET_DELTA_COUNT,
   START_TICK,
 } from './flow-record.ts';
+import { LONGEST_PROBE } from './record-head.ts';
 import { RouteFields, type RouteLookup } from './route.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -58,6 +59,8 @@ const LARGEST_WINDOW = 32;
 const CACHE_LINE_OFFSET = 48;
 
 export interface FlowTableOptions {
+  /** Where its words are to stand: octets of it, all 0. */
+  readonly memory?: { readonly buffer: ArrayBuffer; allocate(octets: number): number } | undefined;
   /** The memory that packets to count stand in. */
   readonly packets: Pick<PacketView, 'words' | 'floats'>;
   readonly layout: FlowLayout;
@@ -126,7 +129,12 @@ export class FlowTable {
     this.#packetTimes = options.packets.floats;
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
-    this.index = new FlowIndex(options.capacity);
+    const { memory } = options;
+    this.index = new FlowIndex(
+      options.capacity,
+      undefined,
+      memory && ((words) => new Int32Array(memory.buffer, memory.allocate(words * 4), words)),
+    );
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
@@ -140,10 +148,11 @@ export class FlowTable {
     this.#wheel = new TimerWheel(options.capacity);
     this.#free = new Int32Array(options.capacity);
     const octets = options.capacity * options.layout.words * 4;
-    const memory = new ArrayBuffer(octets + CACHE_LINE_OFFSET);
-    this.words = new Int32Array(memory, CACHE_LINE_OFFSET, octets / 4);
-    this.floats = new Float64Array(memory, CACHE_LINE_OFFSET, octets / 8);
-    this.view = new DataView(memory, CACHE_LINE_OFFSET, octets);
+    const buffer = memory?.buffer ?? new ArrayBuffer(octets + CACHE_LINE_OFFSET);
+    const at = memory?.allocate(octets) ?? CACHE_LINE_OFFSET;
+    this.words = new Int32Array(buffer, at, octets / 4);
+    this.floats = new Float64Array(buffer, at, octets / 8);
+    this.view = new DataView(buffer, at, octets);
     this.#keyWords = options.layout.keyWords;
     const { layout, packets, routes } = options;
     const isBiflow = layout.reverse !== 0;

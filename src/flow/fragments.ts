@@ -31,8 +31,9 @@ import {
   TTL,
 } from '../packet/packet-layout.ts';
 import { TUNNEL_WORDS } from '../packet/tunnel-key.ts';
-import { FlowIndex, LONGEST_PROBE } from './flow-index.ts';
+import { FlowIndex } from './flow-index.ts';
 import { type HashSeed, hashKey } from './hash.ts';
+import { LONGEST_PROBE } from './record-head.ts';
 
 /** Datagrams whose fragments are remembered at most. 2 MiB. */
 export const MOST_DATAGRAMS = 16_384;

@@ -8,8 +8,8 @@
  * Ticks are milliseconds modulo 2^32; only differences of them mean something.
  */
 
-/** log2 of a list's span in milliseconds. */
-export const GRANULE_SHIFT = 5;
+import { GRANULE_SHIFT } from './record-head.ts';
+
 const LISTS = 2048;
 
 export class TimerWheel {

@@ -47,10 +47,13 @@ export class PacketView {
   /** First word of the packet. */
   base = 0;
 
-  /** @param capacity packets that the view's memory holds */
-  constructor(capacity = 1) {
-    this.words = new Int32Array(capacity * PACKET_WORDS);
-    this.floats = new Float64Array(this.words.buffer);
+  /**
+   * @param capacity packets that the view's memory holds
+   * @param buffer where it is to stand, from octet `at` on; by default in memory of its own
+   */
+  constructor(capacity = 1, buffer = new ArrayBuffer(capacity * PACKET_WORDS * 4), at = 0) {
+    this.words = new Int32Array(buffer, at, capacity * PACKET_WORDS);
+    this.floats = new Float64Array(buffer, at, (capacity * PACKET_WORDS) / 2);
   }
 
   /** Clears what few packets have: see {@link RARE}. */

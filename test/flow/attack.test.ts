@@ -1,8 +1,8 @@
 /** The table under attack: floods of one-packet flows, and keys that are chosen to collide. */
 import t from 'tap';
-import { LONGEST_PROBE } from '../../src/flow/flow-index.ts';
 import { type HashSeed, hashKey } from '../../src/flow/hash.ts';
 import type { Meter } from '../../src/flow/meter.ts';
+import { LONGEST_PROBE } from '../../src/flow/record-head.ts';
 import { MeterRig, type SeenRecord } from './meter-rig.ts';
 
 const T = 1_700_000_000_000;

@@ -2,7 +2,8 @@ import t from 'tap';
 import { FlowIndex } from '../../src/flow/flow-index.ts';
 import { flowLayout } from '../../src/flow/flow-record.ts';
 import { hashKey } from '../../src/flow/hash.ts';
-import { GRANULE_SHIFT, TimerWheel } from '../../src/flow/timer-wheel.ts';
+import { GRANULE_SHIFT } from '../../src/flow/record-head.ts';
+import { TimerWheel } from '../../src/flow/timer-wheel.ts';
 import { MeterRig } from './meter-rig.ts';
 
 /** A small deterministic generator (xorshift32). */

@@ -1,0 +1,351 @@
+/**
+ * The short way of plain packets, in WebAssembly: AssemblyScript, compiled by scripts/build-assembly.mjs.
+ *
+ * Plain is what nearly every packet is: an Ethernet frame with IPv4, without options or fragments, and TCP, UDP or ICMP,
+ * whose flow has a record open that goes on. Whatever else comes is left where it stands for the code around (packet/,
+ * flow-table.ts), which this file repeats in no decision: it only knows when there is none to take.
+ *
+ *   fillFromPcap, fillFromRing   frames → rows (packet-layout.ts), until one that is not plain, or enough of them
+ *   lookUp                       hashes the rows' keys, and touches what they will meet, side by side
+ *   count                        rows → records of the flow table, until one that begins or ends something
+ *
+ * The memory, and what stands where in it, is plain-packets.ts's. Addresses are octets, so words are times 4.
+ */
+
+import {
+  ADDRESSES,
+  CONTROL,
+  FRAGMENT_ID,
+  INGRESS_INTERFACE,
+  IP_OCTETS,
+  MILLISECONDS,
+  PACKET_HASH,
+  PACKET_WORDS,
+  PACKETS,
+  PORTS,
+  PROTOCOL,
+  TTL,
+} from '../../packet/packet-layout';
+import { ENDED, FIN, OPEN, RST } from '../entry-state';
+import {
+  FLAGS,
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  GRANULE_SHIFT,
+  KEY,
+  LAST_TICK,
+  LONGEST_PROBE,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+  START_TICK,
+} from '../record-head';
+import {
+  COUNTED_OCTETS,
+  COUNTED_PACKETS,
+  FRAMES,
+  GREATEST,
+  PENDING,
+  TICK,
+  TICK_MILLISECONDS,
+  TOUCHED,
+} from './plain-state';
+
+/** Octets of a row. */
+const ROW: i32 = PACKET_WORDS * 4;
+/** Octets of IPv4's Flow Key. */
+const KEY_IPV4: i32 = 20;
+
+let rows: i32 = 0;
+/** Rows that are looked up together. */
+let batch: i32 = 0;
+/** A slot a row that may be its flow's, or -1: int32s. */
+let candidates: i32 = 0;
+let seed0: u32 = 0;
+let seed1: u32 = 0;
+/** No deadline of a record can have passed within so many ticks of its start. */
+let soonest: i32 = 0;
+/** The clock is the packets'. */
+let byPacketTime: bool = false;
+
+/** The two tables: where records, and entries of the index, begin; octets of a record and of a key; the index's mask. */
+let records4: i32 = 0;
+let records6: i32 = 0;
+let stride4: i32 = 0;
+let stride6: i32 = 0;
+let keyOctets4: i32 = 0;
+let keyOctets6: i32 = 0;
+let entries4: i32 = 0;
+let entries6: i32 = 0;
+let mask4: i32 = 0;
+let mask6: i32 = 0;
+
+export function setRows(at: i32, most: i32, slots: i32): void {
+  rows = at;
+  batch = most;
+  candidates = slots;
+}
+
+export function setMetering(firstSeed: i32, secondSeed: i32, ticks: i32, isPacketTime: bool): void {
+  seed0 = firstSeed;
+  seed1 = secondSeed;
+  soonest = ticks;
+  byPacketTime = isPacketTime;
+}
+
+export function setTable(ipVersion: i32, records: i32, recordOctets: i32, keyOctets: i32): void {
+  if (ipVersion === 4) {
+    records4 = records;
+    stride4 = recordOctets;
+    keyOctets4 = keyOctets;
+  } else {
+    records6 = records;
+    stride6 = recordOctets;
+    keyOctets6 = keyOctets;
+  }
+}
+
+export function setIndex(ipVersion: i32, entries: i32, mask: i32): void {
+  if (ipVersion === 4) {
+    entries4 = entries;
+    mask4 = mask;
+  } else {
+    entries6 = entries;
+    mask6 = mask;
+  }
+}
+
+// ---- frames → rows ----
+
+/**
+ * Classic pcap, little-endian, records of 16 octets of header.
+ * @param fractions of a second, in a millisecond
+ * @returns where the first record stands that was not taken
+ */
+export function fillFromPcap(from: i32, end: i32, ingressInterface: i32, fractions: u32): i32 {
+  let at = from;
+  let pending = load<i32>(PENDING);
+  const before = pending;
+  let row = rows + pending * ROW;
+  const inSecond = fractions * 1000;
+  while (pending < batch && end - at >= 16) {
+    const captured = load<u32>(at, 8);
+    const fraction = load<u32>(at, 4);
+    if (captured > <u32>(end - at - 16) || fraction >= inSecond) break;
+    if (!fill(at + 16, captured, load<u32>(at, 12), 0, ingressInterface, row)) break;
+    store<f64>(row, <f64>load<u32>(at) * 1000 + <f64>(fraction / fractions), MILLISECONDS * 4);
+    at += 16 + captured;
+    row += ROW;
+    pending++;
+  }
+  store<i32>(PENDING, pending);
+  store<i32>(FRAMES, load<i32>(FRAMES) + pending - before);
+  return at;
+}
+
+/** Writes a row, if the frame is a plain packet's. */
+function fill(frame: i32, captured: u32, wire: u32, vlan: u32, ingressInterface: i32, row: i32): bool {
+  // Ethernet with IPv4's EtherType, version 4 and five words of header.
+  if (captured < 34 || load<u16>(frame, 12) !== 0x0008) return false;
+  const ip = frame + 14;
+  const first = load<u32>(ip);
+  if ((first & 0xff) !== 0x45) return false;
+  const total: u32 = bswap<u16>(<u16>(first >> 16));
+  if (total < 20 || total > wire - 14 || wire < 34) return false;
+  const second = load<u32>(ip, 4);
+  if ((second & 0xff3f0000) !== 0) return false;
+  const third = load<u32>(ip, 8);
+  const protocol = (third >> 8) & 0xff;
+  // What was captured of the packet: padding is none of it.
+  const octets = min(captured - 14, total);
+  let ports: u32 = 0;
+  let control: u32 = 0;
+  if (protocol === 6) {
+    if (octets < 34) return false;
+    ports = bswap(load<u32>(ip, 20));
+    control = bswap<u16>(load<u16>(ip, 32)) & 0x0fff;
+  } else if (protocol === 17) {
+    if (octets < 24) return false;
+    ports = bswap(load<u32>(ip, 20));
+  } else if (protocol === 1) {
+    if (octets < 22) return false;
+    ports = bswap<u16>(load<u16>(ip, 20));
+  } else return false;
+  store<u32>(row, ports, PORTS * 4);
+  store<u32>(row, protocol | (first & 0xfc00) | (vlan << 16), PROTOCOL * 4);
+  store<u32>(row, ingressInterface, INGRESS_INTERFACE * 4);
+  store<u64>(row, load<u64>(ip, 12), ADDRESSES * 4);
+  store<u32>(row, total, IP_OCTETS * 4);
+  store<u32>(row, 1, PACKETS * 4);
+  store<u32>(row, control | ((first << 8) & 0xff0000) | (4 << 24), CONTROL * 4);
+  store<u32>(row, (third & 0xff) | (protocol << 16), TTL * 4);
+  store<u32>(row, bswap<u16>(<u16>second), FRAGMENT_ID * 4);
+  return true;
+}
+
+// ---- rows → records ----
+
+/** Once a batch, before `count`. */
+export function lookUp(): void {
+  const end = rows + load<i32>(PENDING) * ROW;
+  for (let row = rows; row < end; row += ROW) {
+    const isIpv4 = load<u8>(row, CONTROL * 4 + 3) === 4;
+    store<u32>(row, hash(row, isIpv4 ? keyOctets4 : keyOctets6), PACKET_HASH * 4);
+  }
+  let touched: i32 = 0;
+  // Most batches are of one IP version; what packets of the other touch is of no use, and not worth a question a packet.
+  const isIpv4 = load<u8>(rows, CONTROL * 4 + 3) === 4;
+  const entries = isIpv4 ? entries4 : entries6;
+  const mask = isIpv4 ? mask4 : mask6;
+  for (let row = rows; row < end; row += ROW)
+    touched ^= load<i32>(entries + ((load<i32>(row, PACKET_HASH * 4) & mask) << 2));
+  let candidate = candidates;
+  for (let row = rows; row < end; row += ROW) {
+    store<i32>(candidate, first(row));
+    candidate += 4;
+  }
+  candidate = candidates;
+  for (let row = rows; row < end; row += ROW) {
+    const slot = load<i32>(candidate);
+    candidate += 4;
+    if (slot >= 0)
+      touched ^=
+        load<u8>(row, CONTROL * 4 + 3) === 4
+          ? load<i32>(records4 + slot * stride4)
+          : load<i32>(records6 + slot * stride6);
+  }
+  store<i32>(TOUCHED, touched);
+}
+
+/**
+ * Counts rows from one on.
+ * @returns the first that it leaves, which begins or ends something; as many as there are: none
+ */
+export function count(from: i32): i32 {
+  const pending = load<i32>(PENDING);
+  let tick = load<i32>(TICK);
+  let tickMilliseconds = load<f64>(TICK_MILLISECONDS);
+  let greatest = load<f64>(GREATEST);
+  let packets: u32 = 0;
+  let octets: u64 = 0;
+  let i = from;
+  for (; i < pending; i++) {
+    const row = rows + i * ROW;
+    const milliseconds = load<f64>(row, MILLISECONDS * 4);
+    if (milliseconds > greatest) {
+      if (byPacketTime) {
+        const step = milliseconds - tickMilliseconds;
+        if (greatest === 0 || step > 1000) break;
+        const next = tick + <i32>step;
+        if (next >> GRANULE_SHIFT !== tick >> GRANULE_SHIFT) break;
+        tick = next;
+        tickMilliseconds = milliseconds;
+      }
+      greatest = milliseconds;
+    }
+    const control = load<u32>(row, CONTROL * 4);
+    const isIpv4 = control >> 24 === 4;
+    let slot = load<i32>(candidates + (i << 2));
+    if (slot < 0 || !holds(slot, row, isIpv4)) {
+      slot = find(row, isIpv4);
+      if (slot < 0) break;
+    }
+    const record = isIpv4 ? records4 + slot * stride4 : records6 + slot * stride6;
+    const flags = load<u32>(record, FLAGS * 4);
+    if (
+      (flags & (OPEN | ENDED)) !== OPEN ||
+      tick - load<i32>(record, START_TICK * 4) >= soonest ||
+      (control & (FIN | RST)) !== 0
+    )
+      break;
+    const rowOctets = load<u32>(row, IP_OCTETS * 4);
+    const rowPackets = load<u32>(row, PACKETS * 4);
+    store<f64>(record, load<f64>(record, OCTET_DELTA_COUNT * 4) + <f64>rowOctets, OCTET_DELTA_COUNT * 4);
+    store<f64>(record, load<f64>(record, PACKET_DELTA_COUNT * 4) + <f64>rowPackets, PACKET_DELTA_COUNT * 4);
+    if (milliseconds > load<f64>(record, FLOW_END_MILLISECONDS * 4))
+      store<f64>(record, milliseconds, FLOW_END_MILLISECONDS * 4);
+    else if (milliseconds < load<f64>(record, FLOW_START_MILLISECONDS * 4))
+      store<f64>(record, milliseconds, FLOW_START_MILLISECONDS * 4);
+    store<u32>(record, flags | (control & 0xffff), FLAGS * 4);
+    store<i32>(record, tick, LAST_TICK * 4);
+    packets += rowPackets;
+    octets += rowOctets;
+  }
+  store<i32>(TICK, tick);
+  store<f64>(TICK_MILLISECONDS, tickMilliseconds);
+  store<f64>(GREATEST, greatest);
+  store<f64>(COUNTED_PACKETS, load<f64>(COUNTED_PACKETS) + <f64>packets);
+  store<f64>(COUNTED_OCTETS, load<f64>(COUNTED_OCTETS) + <f64>octets);
+  return i;
+}
+
+/** hash.ts: HalfSipHash-1-3. */
+function hash(key: i32, octets: i32): u32 {
+  let v0 = seed0;
+  let v1 = seed1;
+  let v2 = 0x6c796765 ^ v0;
+  let v3 = 0x74656462 ^ v1;
+  let word: u32;
+  for (let i = 0; i < octets + 12; i += 4) {
+    word = i < octets ? load<u32>(key + i) : 0;
+    if (i === octets) v2 ^= 0xff;
+    v3 ^= word;
+    v0 += v1;
+    v1 = rotl(v1, 5) ^ v0;
+    v0 = rotl(v0, 16);
+    v2 += v3;
+    v3 = rotl(v3, 8) ^ v2;
+    v0 += v3;
+    v3 = rotl(v3, 7) ^ v0;
+    v2 += v1;
+    v1 = rotl(v1, 13) ^ v2;
+    v2 = rotl(v2, 16);
+    v0 ^= word;
+  }
+  return v1 ^ v3;
+}
+
+/** FlowIndex.first. */
+function first(row: i32): i32 {
+  const isIpv4 = load<u8>(row, CONTROL * 4 + 3) === 4;
+  const entries = isIpv4 ? entries4 : entries6;
+  const mask = isIpv4 ? mask4 : mask6;
+  const hash = load<u32>(row, PACKET_HASH * 4);
+  let position = hash & mask;
+  for (let left = LONGEST_PROBE; left > 0; left--) {
+    const entry = load<u32>(entries + (position << 2));
+    if (entry === 0) return -1;
+    if ((entry ^ hash) < 0x1000000) return (entry & 0xffffff) - 1;
+    position = (position + 1) & mask;
+  }
+  return -1;
+}
+
+/** FlowTable's #find. */
+function find(row: i32, isIpv4: bool): i32 {
+  const entries = isIpv4 ? entries4 : entries6;
+  const mask = isIpv4 ? mask4 : mask6;
+  const hash = load<u32>(row, PACKET_HASH * 4);
+  let position = hash & mask;
+  for (let left = LONGEST_PROBE; left > 0; left--) {
+    const entry = load<u32>(entries + (position << 2));
+    if (entry === 0) return -1;
+    if ((entry ^ hash) < 0x1000000 && holds((entry & 0xffffff) - 1, row, isIpv4))
+      return (entry & 0xffffff) - 1;
+    position = (position + 1) & mask;
+  }
+  return -1;
+}
+
+/** FlowTable's #holds. */
+function holds(slot: i32, row: i32, isIpv4: bool): bool {
+  const key = KEY * 4 + (isIpv4 ? records4 + slot * stride4 : records6 + slot * stride6);
+  if (
+    load<u32>(key) !== load<u32>(row) ||
+    load<u64>(key, 4) !== load<u64>(row, 4) ||
+    load<u64>(key, 12) !== load<u64>(row, 12)
+  )
+    return false;
+  const octets = isIpv4 ? keyOctets4 : keyOctets6;
+  for (let i = KEY_IPV4; i < octets; i += 4) if (load<u32>(key + i) !== load<u32>(row + i)) return false;
+  return true;
+}

@@ -1,0 +1,155 @@
+/**
+ * The short way of plain packets (assembly/plain-packets.ts): its memory, its functions, and what they and the meter tell
+ * each other. Half of a packet's time is spent within it, which it makes a third of: see docs/performance.md.
+ *
+ * Memory, each part on a cache line of its own:
+ *
+ *   state │ rows of packets, a candidate each │ frames that are read into it │ for each table: index, records
+ *
+ * It is as large as the tables may become, and used only as they grow.
+ */
+
+import { readFileSync } from 'node:fs';
+import { PACKET_WORDS } from '../packet/packet-layout.ts';
+import {
+  COUNTED_OCTETS,
+  COUNTED_PACKETS,
+  FRAMES,
+  GREATEST,
+  PENDING,
+  STATE_OCTETS,
+  TICK,
+  TICK_MILLISECONDS,
+} from './assembly/plain-state.ts';
+import type { FlowTable } from './flow-table.ts';
+import type { HashSeed } from './hash.ts';
+
+interface Exports {
+  setRows(at: number, most: number, candidates: number): void;
+  setMetering(seed0: number, seed1: number, soonest: number, byPacketTime: boolean): void;
+  setTable(ipVersion: number, records: number, recordOctets: number, keyOctets: number): void;
+  setIndex(ipVersion: number, entries: number, mask: number): void;
+  fillFromPcap(from: number, end: number, ingressInterface: number, fractions: number): number;
+  lookUp(): void;
+  count(from: number): number;
+}
+
+/** Built by scripts/build-assembly.mjs; the path is that from the compiled file, build/src/flow/. */
+const MODULE = new URL('../../wasm/plain-packets.wasm', import.meta.url);
+const PAGE_OCTETS = 65_536;
+const MOST_PAGES = 65_536;
+/** A cache line. */
+const ALIGNMENT = 64;
+/** Of a file's chunk, or of a ring's block. */
+export const FRAME_OCTETS = 1024 * 1024;
+
+export class PlainPackets {
+  readonly buffer: ArrayBuffer;
+  readonly functions: Exports;
+  readonly integers: Int32Array;
+  readonly floats: Float64Array;
+  /** Where frames are read into, to be taken from there. */
+  readonly frames: Uint8Array;
+  #next = STATE_OCTETS;
+  readonly #indexes: (Int32Array | undefined)[] = [undefined, undefined];
+
+  /**
+   * @param rows packets that are looked up together, and behind them those that wait for another reason
+   * @param tableOctets of all tables, indexes included
+   * @returns undefined where it is not to be had: not built, or no room for so large a memory
+   */
+  static create(rows: number, tableOctets: number): PlainPackets | undefined {
+    const octets = rows * (PACKET_WORDS + 1) * 4 + FRAME_OCTETS + tableOctets + 16 * ALIGNMENT;
+    const pages = Math.ceil(octets / PAGE_OCTETS);
+    if (pages > MOST_PAGES) return undefined;
+    try {
+      const module = new WebAssembly.Module(readFileSync(MODULE));
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+      const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+      return new PlainPackets(memory.buffer, exports as unknown as Exports);
+    } catch {
+      return undefined;
+    }
+  }
+
+  private constructor(buffer: ArrayBuffer, functions: Exports) {
+    this.buffer = buffer;
+    this.functions = functions;
+    this.integers = new Int32Array(buffer, 0, STATE_OCTETS / 4);
+    this.floats = new Float64Array(buffer, 0, STATE_OCTETS / 8);
+    this.frames = new Uint8Array(buffer, this.allocate(FRAME_OCTETS), FRAME_OCTETS);
+  }
+
+  /** Octets on a cache line of their own, all 0. They are never given back. */
+  allocate(octets: number): number {
+    const at = Math.ceil(this.#next / ALIGNMENT) * ALIGNMENT;
+    this.#next = at + octets;
+    if (this.#next > this.buffer.byteLength)
+      throw new Error('the memory of plain packets was made too small');
+    return at;
+  }
+
+  /** Where the packets wait. @param batch those that are looked up together */
+  setRows(words: Int32Array, batch: number): void {
+    this.functions.setRows(words.byteOffset, batch, this.allocate(batch * 4));
+  }
+
+  setMetering(seed: HashSeed, soonestTicks: number, byPacketTime: boolean): void {
+    this.functions.setMetering(seed[0], seed[1], soonestTicks, byPacketTime);
+  }
+
+  setTable({ layout, words }: FlowTable): void {
+    this.functions.setTable(layout.ipVersion, words.byteOffset, layout.words * 4, layout.keyWords * 4);
+  }
+
+  /** To be called where an index may have grown. */
+  follow(tables: readonly FlowTable[]): void {
+    for (let i = 0; i < tables.length; i++) {
+      const { index, layout } = tables[i]!;
+      if (this.#indexes[i] === index.entries) continue;
+      this.#indexes[i] = index.entries;
+      this.functions.setIndex(layout.ipVersion, index.entries.byteOffset, index.mask);
+    }
+  }
+
+  get tick(): number {
+    return this.integers[TICK / 4]!;
+  }
+  set tick(value: number) {
+    this.integers[TICK / 4] = value;
+  }
+  get tickMilliseconds(): number {
+    return this.floats[TICK_MILLISECONDS / 8]!;
+  }
+  set tickMilliseconds(value: number) {
+    this.floats[TICK_MILLISECONDS / 8] = value;
+  }
+  get greatestMilliseconds(): number {
+    return this.floats[GREATEST / 8]!;
+  }
+  set greatestMilliseconds(value: number) {
+    this.floats[GREATEST / 8] = value;
+  }
+  get pending(): number {
+    return this.integers[PENDING / 4]!;
+  }
+  set pending(value: number) {
+    this.integers[PENDING / 4] = value;
+  }
+  /** Frames that it took, modulo 2^32. */
+  get taken(): number {
+    return this.integers[FRAMES / 4]!;
+  }
+
+  /** Of the rows counted since the last time it was asked. */
+  takePackets(): number {
+    const packets = this.floats[COUNTED_PACKETS / 8]!;
+    this.floats[COUNTED_PACKETS / 8] = 0;
+    return packets;
+  }
+  takeOctets(): number {
+    const octets = this.floats[COUNTED_OCTETS / 8]!;
+    this.floats[COUNTED_OCTETS / 8] = 0;
+    return octets;
+  }
+}
