@@ -20,7 +20,7 @@ const inputs = [...assembly, ...constants, 'scripts/build-assembly.mjs', 'packag
 
 if (inputs.some((file) => time(file) >= time(target))) {
   mkdirSync(join(root, dirname(target)), { recursive: true });
-  const flags = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory'];
+  const flags = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
   const { error, stderr } = await asc.main([source, '--baseDir', root, '--outFile', target, ...flags]);
   if (error !== null) {
     process.stderr.write(`${source} does not compile: ${error.message}\n${stderr.toString()}`);

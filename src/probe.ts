@@ -273,6 +273,7 @@ export class Probe {
     const { ownExport, onCounted } = this.#options;
     if (ownExport === undefined && onCounted === undefined) return meter;
     return {
+      plain: meter.plain,
       beginBatch: () => {
         this.#isCounting = true;
         ownExport?.refresh();

@@ -65,6 +65,20 @@ export interface PlainFrames {
    * @returns where the first record begins that was not taken
    */
   takePcap(from: number, end: number, ingressInterface: number, fractions: number): number;
+  /**
+   * Takes frames of a TPACKET_V3 ring's block, from a header in the memory on.
+   * @param left frames from there on
+   * @param outgoing those that this host sends are wanted, and no others
+   * @returns where the header of the first frame stands that was not taken
+   */
+  takeRing(
+    from: number,
+    end: number,
+    left: number,
+    ingressInterface: number,
+    outgoing: boolean,
+    vnetHeader: boolean,
+  ): number;
 }
 
 /** Who takes the frames: the Metering Process. Called synchronously, in the order of capture. */

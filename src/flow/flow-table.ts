@@ -122,6 +122,8 @@ export class FlowTable {
   #evictionCursor = 0;
   #draw = 0x2545f491;
   #endCursor = 0;
+  /** All flows are on their way out, and the index has forgotten them. */
+  #isEnding = false;
 
   constructor(options: FlowTableOptions) {
     this.layout = options.layout;
@@ -335,12 +337,17 @@ export class FlowTable {
 
   /**
    * Ends flows, at shutdown or at the end of a file: flowEndReason 4, or 3 where the flow had ended. Whoever
-   * calls it may let others have their turn in between.
+   * calls it may let others have their turn in between; where a new flow begins meanwhile, the others end first.
    * @param most flows to end in this call
    * @returns flows ended; fewer than `most`: the table is empty
    */
   endSome(most: number): number {
     let count = 0;
+    if (!this.#isEnding && this.flows > 0) {
+      // Taking 880 000 flows out one by one was a tenth of the whole time that reading them took.
+      this.#isEnding = true;
+      this.index.clear();
+    }
     while (this.#endCursor < this.#used && count < most) {
       const slot = this.#endCursor++;
       const state = this.words[slot * this.#stride + FLAGS]!;
@@ -352,7 +359,10 @@ export class FlowTable {
       this.#wheel.unlink(slot);
       this.#leave(slot, (state & ENDED) !== 0 ? FlowEndReason.END_OF_FLOW : FlowEndReason.FORCED_END);
     }
-    if (count < most) this.#endCursor = 0;
+    if (count < most) {
+      this.#endCursor = 0;
+      this.#isEnding = false;
+    }
     return count;
   }
 
@@ -410,6 +420,7 @@ export class FlowTable {
 
   #add(packet: number, tick: number): number {
     const packets = this.#packets;
+    if (this.#isEnding) this.endSome(Number.POSITIVE_INFINITY);
     this.#makeRoom();
     const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
     const base = slot * this.#stride;
@@ -522,7 +533,7 @@ export class FlowTable {
     words[base + FLAGS] = 0;
     words[base + KEY + 1] = NO_KEY;
     this.ended[reason] = this.ended[reason]! + 1;
-    this.index.remove(slot);
+    if (!this.#isEnding) this.index.remove(slot);
     this.#free[this.#freeCount++] = slot;
   }
 

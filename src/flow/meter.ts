@@ -455,6 +455,19 @@ export class Meter implements FrameReceiver {
         }
         return at;
       },
+      takeRing: (from, end, left, ingressInterface, outgoing, vnetHeader) => {
+        let at = base + from;
+        const last = plain.taken + left;
+        while (!this.#isAlone) {
+          plain.pending = this.#pending;
+          const more = (last - plain.taken) | 0;
+          at = functions.fillFromRing(at, base + end, more, ingressInterface, outgoing, vnetHeader);
+          this.#pending = plain.pending;
+          if (this.#pending < BATCH) break;
+          this.#countBatch();
+        }
+        return at - base;
+      },
     };
   }
 

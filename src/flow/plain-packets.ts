@@ -30,6 +30,14 @@ interface Exports {
   setTable(ipVersion: number, records: number, recordOctets: number, keyOctets: number): void;
   setIndex(ipVersion: number, entries: number, mask: number): void;
   fillFromPcap(from: number, end: number, ingressInterface: number, fractions: number): number;
+  fillFromRing(
+    from: number,
+    end: number,
+    left: number,
+    ingressInterface: number,
+    outgoing: boolean,
+    vnetHeader: boolean,
+  ): number;
   lookUp(): void;
   count(from: number): number;
 }

@@ -52,6 +52,10 @@ import {
 
 /** Octets of a row. */
 const ROW: i32 = PACKET_WORDS * 4;
+/** Octets of a tpacket3_hdr and the sockaddr_ll behind it. */
+const RING_HEADER: i32 = 68;
+const PACKET_OUTGOING: u8 = 4;
+const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
 /** Octets of IPv4's Flow Key. */
 const KEY_IPV4: i32 = 20;
 
@@ -142,6 +146,47 @@ export function fillFromPcap(from: i32, end: i32, ingressInterface: i32, fractio
   return at;
 }
 
+/**
+ * Frames of a block of a TPACKET_V3 ring, little-endian (capture/ring-blocks.ts says what stands where).
+ * @param left frames from there on
+ * @param outgoing whether frames that this host sends are wanted, and no others
+ * @param vnetHeader whether a virtio_net_hdr stands in front of each
+ * @returns where the header of the first frame stands that was not taken
+ */
+export function fillFromRing(
+  from: i32,
+  end: i32,
+  left: i32,
+  ingressInterface: i32,
+  outgoing: bool,
+  vnetHeader: bool,
+): i32 {
+  let at = from;
+  let pending = load<i32>(PENDING);
+  const most = min(batch, pending + left);
+  const before = pending;
+  let row = rows + pending * ROW;
+  while (pending < most && end - at >= RING_HEADER) {
+    const captured = load<u32>(at, 12);
+    const frame = at + <i32>load<u16>(at, 24);
+    const next = load<i32>(at);
+    if (frame > end || captured > <u32>(end - frame) || (load<u8>(at, 58) === PACKET_OUTGOING) !== outgoing)
+      break;
+    // The last of the block leads nowhere.
+    if (pending - before + 1 < left && (next < RING_HEADER || (next & 3) !== 0)) break;
+    if (vnetHeader && (load<u8>(frame - 9) & 0x7f) !== 0) break;
+    const vlan = (load<u32>(at, 20) & TP_STATUS_VLAN_VALID) !== 0 ? load<u32>(at, 32) & 0xfff : 0;
+    if (!fill(frame, captured, load<u32>(at, 16), vlan, ingressInterface, row)) break;
+    store<f64>(row, <f64>load<u32>(at, 4) * 1000 + <f64>(load<u32>(at, 8) / 1_000_000), MILLISECONDS * 4);
+    at += next;
+    row += ROW;
+    pending++;
+  }
+  store<i32>(PENDING, pending);
+  store<i32>(FRAMES, load<i32>(FRAMES) + pending - before);
+  return at;
+}
+
 /** Writes a row, if the frame is a plain packet's. */
 function fill(frame: i32, captured: u32, wire: u32, vlan: u32, ingressInterface: i32, row: i32): bool {
   // Ethernet with IPv4's EtherType, version 4 and five words of header.
@@ -187,10 +232,18 @@ function fill(frame: i32, captured: u32, wire: u32, vlan: u32, ingressInterface:
 /** Once a batch, before `count`. */
 export function lookUp(): void {
   const end = rows + load<i32>(PENDING) * ROW;
-  for (let row = rows; row < end; row += ROW) {
-    const isIpv4 = load<u8>(row, CONTROL * 4 + 3) === 4;
-    store<u32>(row, hash(row, isIpv4 ? keyOctets4 : keyOctets6), PACKET_HASH * 4);
+  let at = rows;
+  for (; at + 4 * ROW <= end; at += 4 * ROW) {
+    const version = load<u8>(at, CONTROL * 4 + 3);
+    if (
+      load<u8>(at + ROW, CONTROL * 4 + 3) === version &&
+      load<u8>(at + 2 * ROW, CONTROL * 4 + 3) === version &&
+      load<u8>(at + 3 * ROW, CONTROL * 4 + 3) === version
+    )
+      hashFour(at, version === 4 ? keyOctets4 : keyOctets6);
+    else for (let row = at; row < at + 4 * ROW; row += ROW) hashOne(row);
   }
+  for (; at < end; at += ROW) hashOne(at);
   let touched: i32 = 0;
   // Most batches are of one IP version; what packets of the other touch is of no use, and not worth a question a packet.
   const isIpv4 = load<u8>(rows, CONTROL * 4 + 3) === 4;
@@ -278,15 +331,15 @@ export function count(from: i32): i32 {
   return i;
 }
 
-/** hash.ts: HalfSipHash-1-3. */
-function hash(key: i32, octets: i32): u32 {
+/** hash.ts: HalfSipHash-1-3, of a row's key. */
+function hashOne(row: i32): void {
+  const octets = load<u8>(row, CONTROL * 4 + 3) === 4 ? keyOctets4 : keyOctets6;
   let v0 = seed0;
   let v1 = seed1;
   let v2 = 0x6c796765 ^ v0;
   let v3 = 0x74656462 ^ v1;
-  let word: u32;
   for (let i = 0; i < octets + 12; i += 4) {
-    word = i < octets ? load<u32>(key + i) : 0;
+    const word: u32 = i < octets ? load<u32>(row + i) : 0;
     if (i === octets) v2 ^= 0xff;
     v3 ^= word;
     v0 += v1;
@@ -301,7 +354,42 @@ function hash(key: i32, octets: i32): u32 {
     v2 = rotl(v2, 16);
     v0 ^= word;
   }
-  return v1 ^ v3;
+  store<u32>(row, v1 ^ v3, PACKET_HASH * 4);
+}
+
+/** The same, of four rows at once, whose keys are of one length. */
+function hashFour(row: i32, octets: i32): void {
+  let v0 = i32x4.splat(seed0);
+  let v1 = i32x4.splat(seed1);
+  let v2 = v128.xor(v0, i32x4.splat(0x6c796765));
+  let v3 = v128.xor(v1, i32x4.splat(0x74656462));
+  for (let i = 0; i < octets + 12; i += 4) {
+    let word = i32x4.splat(0);
+    if (i < octets) {
+      word = v128.load32_zero(row + i);
+      word = v128.load_lane<u32>(row + ROW + i, word, 1);
+      word = v128.load_lane<u32>(row + 2 * ROW + i, word, 2);
+      word = v128.load_lane<u32>(row + 3 * ROW + i, word, 3);
+    }
+    if (i === octets) v2 = v128.xor(v2, i32x4.splat(0xff));
+    v3 = v128.xor(v3, word);
+    v0 = i32x4.add(v0, v1);
+    v1 = v128.xor(v128.or(i32x4.shl(v1, 5), i32x4.shr_u(v1, 27)), v0);
+    v0 = v128.or(i32x4.shl(v0, 16), i32x4.shr_u(v0, 16));
+    v2 = i32x4.add(v2, v3);
+    v3 = v128.xor(v128.or(i32x4.shl(v3, 8), i32x4.shr_u(v3, 24)), v2);
+    v0 = i32x4.add(v0, v3);
+    v3 = v128.xor(v128.or(i32x4.shl(v3, 7), i32x4.shr_u(v3, 25)), v0);
+    v2 = i32x4.add(v2, v1);
+    v1 = v128.xor(v128.or(i32x4.shl(v1, 13), i32x4.shr_u(v1, 19)), v2);
+    v2 = v128.or(i32x4.shl(v2, 16), i32x4.shr_u(v2, 16));
+    v0 = v128.xor(v0, word);
+  }
+  v1 = v128.xor(v1, v3);
+  store<i32>(row, i32x4.extract_lane(v1, 0), PACKET_HASH * 4);
+  store<i32>(row + ROW, i32x4.extract_lane(v1, 1), PACKET_HASH * 4);
+  store<i32>(row + 2 * ROW, i32x4.extract_lane(v1, 2), PACKET_HASH * 4);
+  store<i32>(row + 3 * ROW, i32x4.extract_lane(v1, 3), PACKET_HASH * 4);
 }
 
 /** FlowIndex.first. */
