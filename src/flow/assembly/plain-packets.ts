@@ -363,27 +363,37 @@ function hashFour(row: i32, octets: i32): void {
   let v1 = i32x4.splat(seed1);
   let v2 = v128.xor(v0, i32x4.splat(0x6c796765));
   let v3 = v128.xor(v1, i32x4.splat(0x74656462));
-  for (let i = 0; i < octets + 12; i += 4) {
-    let word = i32x4.splat(0);
-    if (i < octets) {
-      word = v128.load32_zero(row + i);
-      word = v128.load_lane<u32>(row + ROW + i, word, 1);
-      word = v128.load_lane<u32>(row + 2 * ROW + i, word, 2);
-      word = v128.load_lane<u32>(row + 3 * ROW + i, word, 3);
-    }
-    if (i === octets) v2 = v128.xor(v2, i32x4.splat(0xff));
+  let word: v128;
+  for (let i = 0; i < octets; i += 4) {
+    word = v128.load32_zero(row + i);
+    word = v128.load_lane<u32>(row + ROW + i, word, 1);
+    word = v128.load_lane<u32>(row + 2 * ROW + i, word, 2);
+    word = v128.load_lane<u32>(row + 3 * ROW + i, word, 3);
     v3 = v128.xor(v3, word);
     v0 = i32x4.add(v0, v1);
     v1 = v128.xor(v128.or(i32x4.shl(v1, 5), i32x4.shr_u(v1, 27)), v0);
-    v0 = v128.or(i32x4.shl(v0, 16), i32x4.shr_u(v0, 16));
+    v0 = i8x16.shuffle(v0, v0, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
     v2 = i32x4.add(v2, v3);
-    v3 = v128.xor(v128.or(i32x4.shl(v3, 8), i32x4.shr_u(v3, 24)), v2);
+    v3 = v128.xor(i8x16.shuffle(v3, v3, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14), v2);
     v0 = i32x4.add(v0, v3);
     v3 = v128.xor(v128.or(i32x4.shl(v3, 7), i32x4.shr_u(v3, 25)), v0);
     v2 = i32x4.add(v2, v1);
     v1 = v128.xor(v128.or(i32x4.shl(v1, 13), i32x4.shr_u(v1, 19)), v2);
-    v2 = v128.or(i32x4.shl(v2, 16), i32x4.shr_u(v2, 16));
+    v2 = i8x16.shuffle(v2, v2, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
     v0 = v128.xor(v0, word);
+  }
+  v2 = v128.xor(v2, i32x4.splat(0xff));
+  for (let i = 0; i < 3; i++) {
+    v0 = i32x4.add(v0, v1);
+    v1 = v128.xor(v128.or(i32x4.shl(v1, 5), i32x4.shr_u(v1, 27)), v0);
+    v0 = i8x16.shuffle(v0, v0, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    v2 = i32x4.add(v2, v3);
+    v3 = v128.xor(i8x16.shuffle(v3, v3, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14), v2);
+    v0 = i32x4.add(v0, v3);
+    v3 = v128.xor(v128.or(i32x4.shl(v3, 7), i32x4.shr_u(v3, 25)), v0);
+    v2 = i32x4.add(v2, v1);
+    v1 = v128.xor(v128.or(i32x4.shl(v1, 13), i32x4.shr_u(v1, 19)), v2);
+    v2 = i8x16.shuffle(v2, v2, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
   }
   v1 = v128.xor(v1, v3);
   store<i32>(row, i32x4.extract_lane(v1, 0), PACKET_HASH * 4);
