@@ -14,9 +14,15 @@ const source = 'src/flow/assembly/plain-packets.ts';
 const target = 'build/wasm/plain-packets.wasm';
 
 const time = (file) => statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const constants = ['src/flow/record-head.ts', 'src/flow/entry-state.ts', 'src/packet/packet-layout.ts'];
+const constants = ['record-head', 'entry-state', 'table-state'].map((name) => `src/flow/${name}.ts`);
 const assembly = readdirSync(join(root, 'src/flow/assembly')).map((file) => `src/flow/assembly/${file}`);
-const inputs = [...assembly, ...constants, 'scripts/build-assembly.mjs', 'package-lock.json'];
+const inputs = [
+  ...assembly,
+  ...constants,
+  'src/packet/packet-layout.ts',
+  'scripts/build-assembly.mjs',
+  'package-lock.json',
+];
 
 if (inputs.some((file) => time(file) >= time(target))) {
   mkdirSync(join(root, dirname(target)), { recursive: true });

@@ -139,5 +139,6 @@ if (process.platform === 'linux') run(process.execPath, [join('scripts', 'build-
 // Incremental: well below a second when nothing has changed.
 if (!run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc')]))
   fail('the build failed: see above');
+if (!run(process.execPath, [join('scripts', 'build-assembly.mjs')])) fail('the build failed: see above');
 if (!run(process.execPath, [join('scripts', 'bundle.mjs'), '--if-older']))
   fail('the bundle failed: see above');

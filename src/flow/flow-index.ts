@@ -1,4 +1,5 @@
 import { LONGEST_PROBE } from './record-head.ts';
+import { HASHES, INDEXED, TABLE_STATE_WORDS } from './table-state.ts';
 
 /**
  * From a Flow Key's hash to the slot of its flow: open addressing with linear probing.
@@ -21,7 +22,8 @@ export class FlowIndex {
   /** Entries − 1: the mask of a position. */
   mask: number;
   readonly #hashes: Int32Array;
-  #count = 0;
+  /** Its {@link INDEXED}. */
+  readonly #state: Int32Array;
 
   readonly #allocate: (words: number) => Int32Array;
 
@@ -34,16 +36,19 @@ export class FlowIndex {
     slots: number,
     initialEntries = FEWEST_ENTRIES,
     allocate = (words: number): Int32Array => new Int32Array(words),
+    state: Int32Array = new Int32Array(TABLE_STATE_WORDS),
   ) {
     if (slots >= MOST_SLOTS) throw new Error(`an index holds fewer than ${MOST_SLOTS} flows`);
-    this.#hashes = new Int32Array(slots);
+    this.#hashes = allocate(slots);
+    this.#state = state;
+    state[HASHES] = this.#hashes.byteOffset;
     this.#allocate = allocate;
     this.entries = allocate(initialEntries);
     this.mask = initialEntries - 1;
   }
 
   get count(): number {
-    return this.#count;
+    return this.#state[INDEXED]!;
   }
 
   /** The slot whose entry stands so many places behind a hash's home; there has to be one. */
@@ -70,9 +75,9 @@ export class FlowIndex {
    * @returns false where every place within the bound is taken: one of those there ({@link slotAt}) has to leave first
    */
   insert(hash: number, slot: number): boolean {
-    if ((this.#count + 1) * 2 > this.mask + 1) this.#grow();
+    if ((this.count + 1) * 2 > this.mask + 1) this.#grow();
     if (!this.#place(hash, slot, LONGEST_PROBE)) return false;
-    this.#count++;
+    this.#state[INDEXED] = this.count + 1;
     this.#hashes[slot] = hash;
     return true;
   }
@@ -83,7 +88,7 @@ export class FlowIndex {
     const hashes = this.#hashes;
     let hole = hashes[slot]! & mask;
     while ((entries[hole]! & SLOT) !== slot + 1) hole = (hole + 1) & mask;
-    this.#count--;
+    this.#state[INDEXED] = this.count - 1;
     // Shift back every following entry of the run whose home is not behind the hole.
     for (let position = (hole + 1) & mask; ; position = (position + 1) & mask) {
       const entry = entries[position]!;
@@ -100,7 +105,7 @@ export class FlowIndex {
   /** Forgets all of them at once, which costs less than to remove each. */
   clear(): void {
     this.entries.fill(0);
-    this.#count = 0;
+    this.#state[INDEXED] = 0;
   }
 
   #place(hash: number, slot: number, probes: number): boolean {

@@ -28,7 +28,7 @@ import type { PacketView } from '../packet/packet-view.ts';
 import { BiflowDirections } from './biflow.ts';
 import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
 import { beginExtension, openExtension, updateExtension } from './extension.ts';
-import { FlowIndex } from './flow-index.ts';
+import { FlowIndex, mostIndexWords } from './flow-index.ts';
 import {
   FLAGS,
   FLOW_END_MILLISECONDS,
@@ -43,7 +43,8 @@ import {
 } from './flow-record.ts';
 import { LONGEST_PROBE } from './record-head.ts';
 import { RouteFields, type RouteLookup } from './route.ts';
-import { TimerWheel } from './timer-wheel.ts';
+import { CAPACITY, FREE, FREE_COUNT, MAY_BEGIN, TABLE_STATE_WORDS, USED } from './table-state.ts';
+import { TimerWheel, wheelWords } from './timer-wheel.ts';
 
 /** A second word that no Flow Key has: where ECN would stand it has zeros (packet-layout.ts). */
 const NO_KEY = 0x0300;
@@ -80,6 +81,18 @@ export interface FlowTableOptions {
   readonly emit: (table: FlowTable, base: number, reason: number) => void;
 }
 
+/** Words that a table of so many flows takes at most. */
+export function tableWords(recordWords: number, capacity: number): number {
+  const freeAndHashes = 2 * capacity;
+  return (
+    recordWords * capacity +
+    mostIndexWords(capacity) +
+    freeAndHashes +
+    wheelWords(capacity) +
+    TABLE_STATE_WORDS
+  );
+}
+
 export class FlowTable {
   readonly layout: FlowLayout;
   /** The slots, one record each. Word offsets as in flow-record.ts. */
@@ -94,6 +107,8 @@ export class FlowTable {
   /** … and that left, by flowEndReason (the index). */
   readonly ended = new Float64Array(6);
 
+  /** Words of table-state.ts. */
+  readonly state: Int32Array;
   readonly #packets: Int32Array;
   readonly #packetTimes: Float64Array;
   /** From a key's hash to a slot whose key may be that. */
@@ -114,16 +129,15 @@ export class FlowTable {
   readonly #emit: FlowTableOptions['emit'];
   readonly #visit = (slot: number): void => this.#visitDue(slot);
 
-  /** Freed slots, a stack; below `#used` every slot was taken once. */
+  /** Freed slots, a stack; below {@link USED} every slot was taken once. */
   readonly #free: Int32Array;
-  #freeCount = 0;
-  #used = 0;
   #tick = 0;
   #evictionCursor = 0;
   #draw = 0x2545f491;
   #endCursor = 0;
   /** All flows are on their way out, and the index has forgotten them. */
   #isEnding = false;
+  readonly #mayBegin: number;
 
   constructor(options: FlowTableOptions) {
     this.layout = options.layout;
@@ -132,11 +146,12 @@ export class FlowTable {
     this.#stride = options.layout.words;
     this.#extension = options.layout.extension;
     const { memory } = options;
-    this.index = new FlowIndex(
-      options.capacity,
-      undefined,
-      memory && ((words) => new Int32Array(memory.buffer, memory.allocate(words * 4), words)),
-    );
+    const allocate = (words: number): Int32Array =>
+      memory === undefined
+        ? new Int32Array(words)
+        : new Int32Array(memory.buffer, memory.allocate(words * 4), words);
+    this.state = allocate(TABLE_STATE_WORDS);
+    this.index = new FlowIndex(options.capacity, undefined, allocate, this.state);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
@@ -147,8 +162,13 @@ export class FlowTable {
     this.#soonest = Math.min(options.activeTimeoutMilliseconds, options.idleTimeoutMilliseconds);
     this.#makeRoom = options.makeRoom;
     this.#emit = options.emit;
-    this.#wheel = new TimerWheel(options.capacity);
-    this.#free = new Int32Array(options.capacity);
+    this.#wheel = new TimerWheel(options.capacity, allocate, this.state);
+    this.#free = allocate(options.capacity);
+    this.state[FREE] = this.#free.byteOffset;
+    this.state[CAPACITY] = options.capacity;
+    // What the routes say of a flow, the short way does not know.
+    this.#mayBegin = options.layout.route === 0 ? 1 : 0;
+    this.state[MAY_BEGIN] = this.#mayBegin;
     const octets = options.capacity * options.layout.words * 4;
     const buffer = memory?.buffer ?? new ArrayBuffer(octets + CACHE_LINE_OFFSET);
     const at = memory?.allocate(octets) ?? CACHE_LINE_OFFSET;
@@ -166,7 +186,7 @@ export class FlowTable {
 
   /** Entries in the table. */
   get flows(): number {
-    return this.#used - this.#freeCount;
+    return this.state[USED]! - this.state[FREE_COUNT]!;
   }
 
   /** Sets the clock for the first time, without visiting anything. */
@@ -275,7 +295,7 @@ export class FlowTable {
    * drawn from the whole table, because flows that began together, the large ones of a quiet time, are neighbours.
    */
   evict(): void {
-    const used = this.#used;
+    const used = this.state[USED]!;
     let victim = -1;
     let least = Number.POSITIVE_INFINITY;
     for (let looked = 0; looked < EVICTION_WINDOW || (least > 1 && looked < LARGEST_WINDOW); looked++) {
@@ -346,9 +366,10 @@ export class FlowTable {
     if (!this.#isEnding && this.flows > 0) {
       // Taking 880 000 flows out one by one was a tenth of the whole time that reading them took.
       this.#isEnding = true;
+      this.state[MAY_BEGIN] = 0;
       this.index.clear();
     }
-    while (this.#endCursor < this.#used && count < most) {
+    while (this.#endCursor < this.state[USED]! && count < most) {
       const slot = this.#endCursor++;
       const state = this.words[slot * this.#stride + FLAGS]!;
       if ((state & LIVE) === 0) continue;
@@ -362,6 +383,7 @@ export class FlowTable {
     if (count < most) {
       this.#endCursor = 0;
       this.#isEnding = false;
+      this.state[MAY_BEGIN] = this.#mayBegin;
     }
     return count;
   }
@@ -370,7 +392,7 @@ export class FlowTable {
   sumOpen(): { packets: number; octets: number } {
     let packets = 0;
     let octets = 0;
-    for (let slot = 0; slot < this.#used; slot++) {
+    for (let slot = 0; slot < this.state[USED]!; slot++) {
       const base = slot * this.#stride;
       const state = this.words[base + FLAGS]!;
       if ((state & (LIVE | OPEN)) !== (LIVE | OPEN)) continue;
@@ -422,7 +444,7 @@ export class FlowTable {
     const packets = this.#packets;
     if (this.#isEnding) this.endSome(Number.POSITIVE_INFINITY);
     this.#makeRoom();
-    const slot = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#used++;
+    const slot = this.#takeSlot();
     const base = slot * this.#stride;
     const { words } = this;
     for (let i = 0; i < this.#keyWords; i++) words[base + KEY + i] = packets[packet + PACKET_KEY + i]!;
@@ -437,6 +459,18 @@ export class FlowTable {
     }
     this.#route?.begin(words, base);
     this.#wheel.link(slot, tick);
+    return slot;
+  }
+
+  #takeSlot(): number {
+    const { state } = this;
+    const free = state[FREE_COUNT]! - 1;
+    if (free >= 0) {
+      state[FREE_COUNT] = free;
+      return this.#free[free]!;
+    }
+    const slot = state[USED]!;
+    state[USED] = slot + 1;
     return slot;
   }
 
@@ -534,7 +568,9 @@ export class FlowTable {
     words[base + KEY + 1] = NO_KEY;
     this.ended[reason] = this.ended[reason]! + 1;
     if (!this.#isEnding) this.index.remove(slot);
-    this.#free[this.#freeCount++] = slot;
+    const free = this.state[FREE_COUNT]!;
+    this.#free[free] = slot;
+    this.state[FREE_COUNT] = free + 1;
   }
 
   #export(base: number, reason: number): void {

@@ -23,7 +23,6 @@ import {
 } from '../packet/packet-layout.ts';
 import { IGNORED_REASONS, PacketView } from '../packet/packet-view.ts';
 import { writeBiflowKey } from './biflow.ts';
-import { mostIndexWords } from './flow-index.ts';
 import {
   FlowEndReason,
   type FlowLayout,
@@ -33,7 +32,7 @@ import {
   PACKET_DELTA_COUNT,
   type RecordReceiver,
 } from './flow-record.ts';
-import { FlowTable } from './flow-table.ts';
+import { FlowTable, tableWords } from './flow-table.ts';
 import { Fragments, LIFETIME_MILLISECONDS, MOST_WAITING } from './fragments.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 import { PlainPackets } from './plain-packets.ts';
@@ -80,8 +79,8 @@ const LONGEST_STEP_MILLISECONDS = 2 ** 29;
 
 /** Packets that are looked up together: 16 took 7 % longer, 64 as long. */
 const BATCH = 32;
-/** Cache lines that an index may leave empty while it grows: it doubles no more than so often. */
-const INDEX_LEVELS = 32;
+/** Parts of memory that a table consists of, its index at every size included; each begins on a cache line. */
+const MOST_PARTS = 48;
 /** Where the packet stands that is counted alone: see `#countAlone`. Behind it stand the fragments that wait. */
 const ALONE = BATCH * PACKET_WORDS;
 
@@ -165,10 +164,7 @@ export class Meter implements FrameReceiver {
         : PlainPackets.create(
             rows,
             layouts.reduce(
-              (octets, { words }) =>
-                octets +
-                (words * options.maxFlows + mostIndexWords(options.maxFlows)) * 4 +
-                INDEX_LEVELS * 64,
+              (octets, { words }) => octets + tableWords(words, options.maxFlows) * 4 + MOST_PARTS * 64,
               0,
             ),
           );
@@ -204,6 +200,7 @@ export class Meter implements FrameReceiver {
         options.seed,
         Math.min(options.activeTimeoutMilliseconds, options.idleTimeoutMilliseconds),
         this.#byPacketTime,
+        options.maxFlows,
       );
       for (const each of this.tables) plain.setTable(each);
     }
@@ -426,6 +423,8 @@ export class Meter implements FrameReceiver {
       plain.tickMilliseconds = this.#tickMilliseconds;
       plain.greatestMilliseconds = this.greatestPacketMilliseconds;
     }
+    this.tables[0].created += plain.takeBegun(4);
+    this.tables[1].created += plain.takeBegun(6);
     packets += plain.takePackets();
     octets += plain.takeOctets();
     this.capturedPackets += packets;

@@ -12,6 +12,8 @@
 import { readFileSync } from 'node:fs';
 import { PACKET_WORDS } from '../packet/packet-layout.ts';
 import {
+  BEGUN_IPV4,
+  BEGUN_IPV6,
   COUNTED_OCTETS,
   COUNTED_PACKETS,
   FRAMES,
@@ -26,8 +28,8 @@ import type { HashSeed } from './hash.ts';
 
 interface Exports {
   setRows(at: number, most: number, candidates: number): void;
-  setMetering(seed0: number, seed1: number, soonest: number, byPacketTime: boolean): void;
-  setTable(ipVersion: number, records: number, recordOctets: number, keyOctets: number): void;
+  setMetering(seed0: number, seed1: number, soonest: number, byPacketTime: boolean, flows: number): void;
+  setTable(ipVersion: number, state: number, records: number, recordOctets: number, keyOctets: number): void;
   setIndex(ipVersion: number, entries: number, mask: number): void;
   fillFromPcap(from: number, end: number, ingressInterface: number, fractions: number): number;
   fillFromRing(
@@ -102,12 +104,19 @@ export class PlainPackets {
     this.functions.setRows(words.byteOffset, batch, this.allocate(batch * 4));
   }
 
-  setMetering(seed: HashSeed, soonestTicks: number, byPacketTime: boolean): void {
-    this.functions.setMetering(seed[0], seed[1], soonestTicks, byPacketTime);
+  /** @param maxFlows of both tables */
+  setMetering(seed: HashSeed, soonestTicks: number, byPacketTime: boolean, maxFlows: number): void {
+    this.functions.setMetering(seed[0], seed[1], soonestTicks, byPacketTime, maxFlows);
   }
 
-  setTable({ layout, words }: FlowTable): void {
-    this.functions.setTable(layout.ipVersion, words.byteOffset, layout.words * 4, layout.keyWords * 4);
+  setTable({ layout, words, state }: FlowTable): void {
+    this.functions.setTable(
+      layout.ipVersion,
+      state.byteOffset,
+      words.byteOffset,
+      layout.words * 4,
+      layout.keyWords * 4,
+    );
   }
 
   /** To be called where an index may have grown. */
@@ -147,6 +156,14 @@ export class PlainPackets {
   /** Frames that it took, modulo 2^32. */
   get taken(): number {
     return this.integers[FRAMES / 4]!;
+  }
+
+  /** Flows begun since the last time it was asked. */
+  takeBegun(ipVersion: 4 | 6): number {
+    const at = (ipVersion === 4 ? BEGUN_IPV4 : BEGUN_IPV6) / 4;
+    const begun = this.integers[at]!;
+    this.integers[at] = 0;
+    return begun;
   }
 
   /** Of the rows counted since the last time it was asked. */

@@ -9,21 +9,33 @@
  */
 
 import { GRANULE_SHIFT } from './record-head.ts';
+import { GRANULE, LISTS, NEXT, PREVIOUS, TABLE_STATE_WORDS } from './table-state.ts';
 
-const LISTS = 2048;
+/** Words of the links of so many slots. */
+export function wheelWords(capacity: number): number {
+  return 2 * (capacity + LISTS + 1);
+}
 
 export class TimerWheel {
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #capacity: number;
-  /** The granule (tick >> GRANULE_SHIFT) whose list, and those before it, are not yet due. */
-  #granule = 0;
+  /** Its {@link GRANULE}. */
+  readonly #state: Int32Array;
 
-  constructor(capacity: number) {
+  /** @param allocate words that are 0 */
+  constructor(
+    capacity: number,
+    allocate = (words: number): Int32Array => new Int32Array(words),
+    state = allocate(TABLE_STATE_WORDS),
+  ) {
     this.#capacity = capacity;
+    this.#state = state;
     // One head more than lists: that of the list being worked through.
-    this.#next = new Int32Array(capacity + LISTS + 1);
-    this.#previous = new Int32Array(capacity + LISTS + 1);
+    this.#next = allocate(capacity + LISTS + 1);
+    this.#previous = allocate(capacity + LISTS + 1);
+    state[NEXT] = this.#next.byteOffset;
+    state[PREVIOUS] = this.#previous.byteOffset;
     for (let head = capacity; head <= capacity + LISTS; head++) {
       this.#next[head] = head;
       this.#previous[head] = head;
@@ -32,15 +44,16 @@ export class TimerWheel {
 
   /** Sets the clock without visiting anything: for the first tick. */
   begin(tick: number): void {
-    this.#granule = tick >> GRANULE_SHIFT;
+    this.#state[GRANULE] = tick >> GRANULE_SHIFT;
   }
 
   /** Puts a slot, which is in no list, into that of its deadline. */
   link(slot: number, deadlineTick: number): void {
-    let ahead = (((deadlineTick >> GRANULE_SHIFT) - this.#granule) << GRANULE_SHIFT) >> GRANULE_SHIFT;
+    const granule = this.#state[GRANULE]!;
+    let ahead = (((deadlineTick >> GRANULE_SHIFT) - granule) << GRANULE_SHIFT) >> GRANULE_SHIFT;
     if (ahead < 0) ahead = 0;
     else if (ahead > LISTS - 2) ahead = LISTS - 2;
-    const head = this.#capacity + ((this.#granule + ahead) & (LISTS - 1));
+    const head = this.#capacity + ((granule + ahead) & (LISTS - 1));
     const last = this.#previous[head]!;
     this.#next[slot] = head;
     this.#previous[slot] = last;
@@ -61,10 +74,11 @@ export class TimerWheel {
    */
   advance(tick: number, visit: (slot: number) => void): void {
     const granule = tick >> GRANULE_SHIFT;
-    let passed = ((granule - this.#granule) << GRANULE_SHIFT) >> GRANULE_SHIFT;
+    const before = this.#state[GRANULE]!;
+    let passed = ((granule - before) << GRANULE_SHIFT) >> GRANULE_SHIFT;
     if (passed <= 0) return;
-    let due = this.#granule;
-    this.#granule = granule;
+    let due = before;
+    this.#state[GRANULE] = granule;
     if (passed > LISTS) passed = LISTS;
     const work = this.#capacity + LISTS;
     for (; passed > 0; passed--, due++) {

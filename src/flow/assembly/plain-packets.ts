@@ -2,12 +2,12 @@
  * The short way of plain packets, in WebAssembly: AssemblyScript, compiled by scripts/build-assembly.mjs.
  *
  * Plain is what nearly every packet is: an Ethernet frame with IPv4, without options or fragments, and TCP, UDP or ICMP,
- * whose flow has a record open that goes on. Whatever else comes is left where it stands for the code around (packet/,
+ * whose flow has a record open that goes on, or begins. Whatever else comes is left where it stands for the code around (packet/,
  * flow-table.ts), which this file repeats in no decision: it only knows when there is none to take.
  *
  *   fillFromPcap, fillFromRing   frames → rows (packet-layout.ts), until one that is not plain, or enough of them
  *   lookUp                       hashes the rows' keys, and touches what they will meet, side by side
- *   count                        rows → records of the flow table, until one that begins or ends something
+ *   count                        rows → records of the flow table, until one that does more
  *
  * The memory, and what stands where in it, is plain-packets.ts's. Addresses are octets, so words are times 4.
  */
@@ -25,8 +25,8 @@ import {
   PORTS,
   PROTOCOL,
   TTL,
-} from '../../packet/packet-layout';
-import { ENDED, FIN, OPEN, RST } from '../entry-state';
+} from '../../packet/packet-layout.ts';
+import { ENDED, FIN, LIVE, OPEN, RST, VALUES } from '../entry-state.ts';
 import {
   FLAGS,
   FLOW_END_MILLISECONDS,
@@ -38,8 +38,23 @@ import {
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
   START_TICK,
-} from '../record-head';
+} from '../record-head.ts';
 import {
+  CAPACITY,
+  FREE,
+  FREE_COUNT,
+  GRANULE,
+  HASHES,
+  INDEXED,
+  LISTS,
+  MAY_BEGIN,
+  NEXT,
+  PREVIOUS,
+  USED,
+} from '../table-state.ts';
+import {
+  BEGUN_IPV4,
+  BEGUN_IPV6,
   COUNTED_OCTETS,
   COUNTED_PACKETS,
   FRAMES,
@@ -48,7 +63,7 @@ import {
   TICK,
   TICK_MILLISECONDS,
   TOUCHED,
-} from './plain-state';
+} from './plain-state.ts';
 
 /** Octets of a row. */
 const ROW: i32 = PACKET_WORDS * 4;
@@ -71,7 +86,12 @@ let soonest: i32 = 0;
 /** The clock is the packets'. */
 let byPacketTime: bool = false;
 
-/** The two tables: where records, and entries of the index, begin; octets of a record and of a key; the index's mask. */
+/** Most flows of both tables. */
+let mostFlows: i32 = 0;
+
+/** The two tables: where their state (table-state.ts) begins, and where records, and entries of the index, begin; octets of a record and of a key; the index's mask. */
+let state4: i32 = 0;
+let state6: i32 = 0;
 let records4: i32 = 0;
 let records6: i32 = 0;
 let stride4: i32 = 0;
@@ -89,19 +109,28 @@ export function setRows(at: i32, most: i32, slots: i32): void {
   candidates = slots;
 }
 
-export function setMetering(firstSeed: i32, secondSeed: i32, ticks: i32, isPacketTime: bool): void {
+export function setMetering(
+  firstSeed: i32,
+  secondSeed: i32,
+  ticks: i32,
+  isPacketTime: bool,
+  flows: i32,
+): void {
+  mostFlows = flows;
   seed0 = firstSeed;
   seed1 = secondSeed;
   soonest = ticks;
   byPacketTime = isPacketTime;
 }
 
-export function setTable(ipVersion: i32, records: i32, recordOctets: i32, keyOctets: i32): void {
+export function setTable(ipVersion: i32, state: i32, records: i32, recordOctets: i32, keyOctets: i32): void {
   if (ipVersion === 4) {
+    state4 = state;
     records4 = records;
     stride4 = recordOctets;
     keyOctets4 = keyOctets;
   } else {
+    state6 = state;
     records6 = records;
     stride6 = recordOctets;
     keyOctets6 = keyOctets;
@@ -300,7 +329,12 @@ export function count(from: i32): i32 {
     let slot = load<i32>(candidates + (i << 2));
     if (slot < 0 || !holds(slot, row, isIpv4)) {
       slot = find(row, isIpv4);
-      if (slot < 0) break;
+      if (slot < 0) {
+        if ((control & (FIN | RST)) !== 0 || !begin(row, isIpv4, tick)) break;
+        packets += load<u32>(row, PACKETS * 4);
+        octets += load<u32>(row, IP_OCTETS * 4);
+        continue;
+      }
     }
     const record = isIpv4 ? records4 + slot * stride4 : records6 + slot * stride6;
     const flags = load<u32>(record, FLAGS * 4);
@@ -329,6 +363,77 @@ export function count(from: i32): i32 {
   store<f64>(COUNTED_PACKETS, load<f64>(COUNTED_PACKETS) + <f64>packets);
   store<f64>(COUNTED_OCTETS, load<f64>(COUNTED_OCTETS) + <f64>octets);
   return i;
+}
+
+/**
+ * A flow begins: FlowTable's #add and #open, of a flow that neither FIN nor RST ends at once.
+ * @returns false where that takes more: the table or its index is full, or the code around has a say
+ */
+function begin(row: i32, isIpv4: bool, tick: i32): bool {
+  const state = isIpv4 ? state4 : state6;
+  const entries = isIpv4 ? entries4 : entries6;
+  const mask = isIpv4 ? mask4 : mask6;
+  const indexed = load<i32>(state, INDEXED * 4);
+  if (
+    load<i32>(state, MAY_BEGIN * 4) === 0 ||
+    (indexed + 1) * 2 > mask + 1 ||
+    flows(state4) + flows(state6) >= mostFlows
+  )
+    return false;
+  const hash = load<u32>(row, PACKET_HASH * 4);
+  let position = hash & mask;
+  let left = LONGEST_PROBE;
+  while (load<i32>(entries + (position << 2)) !== 0) {
+    if (--left === 0) return false;
+    position = (position + 1) & mask;
+  }
+
+  let slot: i32;
+  const free = load<i32>(state, FREE_COUNT * 4) - 1;
+  if (free >= 0) {
+    store<i32>(state, free, FREE_COUNT * 4);
+    slot = load<i32>(load<i32>(state, FREE * 4) + (free << 2));
+  } else {
+    slot = load<i32>(state, USED * 4);
+    store<i32>(state, slot + 1, USED * 4);
+  }
+  store<u32>(entries + (position << 2), (hash & 0xff000000) | (slot + 1));
+  store<i32>(state, indexed + 1, INDEXED * 4);
+  store<u32>(load<i32>(state, HASHES * 4) + (slot << 2), hash);
+
+  const record = isIpv4 ? records4 + slot * stride4 : records6 + slot * stride6;
+  memory.copy(record + KEY * 4, row, isIpv4 ? keyOctets4 : keyOctets6);
+  const milliseconds = load<f64>(row, MILLISECONDS * 4);
+  store<f64>(record, <f64>load<u32>(row, IP_OCTETS * 4), OCTET_DELTA_COUNT * 4);
+  store<f64>(record, <f64>load<u32>(row, PACKETS * 4), PACKET_DELTA_COUNT * 4);
+  store<f64>(record, milliseconds, FLOW_START_MILLISECONDS * 4);
+  store<f64>(record, milliseconds, FLOW_END_MILLISECONDS * 4);
+  store<u32>(record, LIVE | OPEN | (load<u32>(row, CONTROL * 4) & VALUES), FLAGS * 4);
+  store<i32>(record, tick, START_TICK * 4);
+  store<i32>(record, tick, LAST_TICK * 4);
+  link(state, slot, tick + soonest);
+  const begun = isIpv4 ? BEGUN_IPV4 : BEGUN_IPV6;
+  store<i32>(begun, load<i32>(begun) + 1);
+  return true;
+}
+
+function flows(state: i32): i32 {
+  return load<i32>(state, USED * 4) - load<i32>(state, FREE_COUNT * 4);
+}
+
+/** TimerWheel.link. */
+function link(state: i32, slot: i32, deadline: i32): void {
+  const granule = load<i32>(state, GRANULE * 4);
+  const ahead = (((deadline >> GRANULE_SHIFT) - granule) << GRANULE_SHIFT) >> GRANULE_SHIFT;
+  const next = load<i32>(state, NEXT * 4);
+  const previous = load<i32>(state, PREVIOUS * 4);
+  const list = (granule + min(max(ahead, 0), LISTS - 2)) & (LISTS - 1);
+  const head = load<i32>(state, CAPACITY * 4) + list;
+  const last = load<i32>(previous + (head << 2));
+  store<i32>(next + (slot << 2), head);
+  store<i32>(previous + (slot << 2), last);
+  store<i32>(next + (last << 2), slot);
+  store<i32>(previous + (head << 2), slot);
 }
 
 /** hash.ts: HalfSipHash-1-3, of a row's key. */

@@ -18,4 +18,7 @@ export const PENDING = 36;
 export const FRAMES = 40;
 /** Where `touched` words end, so that reading them is not optimised away. */
 export const TOUCHED = 44;
+/** Flows begun. */
+export const BEGUN_IPV4 = 48;
+export const BEGUN_IPV6 = 52;
 export const STATE_OCTETS = 64;
