@@ -393,79 +393,95 @@ export class Meter implements FrameReceiver {
 
   /** As {@link #countBatch}, with what has nothing to it counted in one go. */
   #countPlain(plain: PlainPackets): void {
-    const { functions } = plain;
+    this.#tellPlain(plain);
+    plain.functions.lookUp();
+    this.#countFrom(plain.functions.count(0), plain);
+  }
+
+  /** Counts the rest of a batch, whose rows the short way leaves here and there, from one that it has left on. */
+  #countFrom(first: number, plain: PlainPackets): void {
     const pending = this.#pending;
     const { words, floats } = this.#view;
-    plain.follow(this.tables);
-    plain.pending = pending;
-    plain.tick = this.#tick;
-    plain.tickMilliseconds = this.#tickMilliseconds;
-    plain.greatestMilliseconds = this.greatestPacketMilliseconds;
-    functions.lookUp();
-    let packets = 0;
-    let octets = 0;
-    for (let i = functions.count(0); ; i = functions.count(i + 1)) {
-      this.#tick = plain.tick;
-      this.#tickMilliseconds = plain.tickMilliseconds;
-      this.greatestPacketMilliseconds = plain.greatestMilliseconds;
-      if (i >= pending) break;
+    for (let i = first; i < pending; i = plain.functions.count(i + 1)) {
+      this.#hearPlain(plain);
       const at = i * PACKET_WORDS;
       const now = floats[(at + MILLISECONDS) >> 1]!;
       if (now > this.greatestPacketMilliseconds) {
         if (this.#byPacketTime) this.#advance(now);
         this.greatestPacketMilliseconds = now;
       }
-      packets += words[at + PACKETS]!;
-      octets += words[at + IP_OCTETS]! >>> 0;
+      this.#add(words[at + PACKETS]!, words[at + IP_OCTETS]! >>> 0);
       this.tables[words[at + CONTROL]! >>> 24 === 4 ? 0 : 1].count(at, -1, this.#tick);
-      plain.follow(this.tables);
-      plain.tick = this.#tick;
-      plain.tickMilliseconds = this.#tickMilliseconds;
-      plain.greatestMilliseconds = this.greatestPacketMilliseconds;
+      this.#tellPlain(plain);
     }
+    this.#hearPlain(plain);
+    this.#pending = 0;
+  }
+
+  /** What the short way has to know. */
+  #tellPlain(plain: PlainPackets): void {
+    plain.follow(this.tables);
+    plain.pending = this.#pending;
+    plain.tick = this.#tick;
+    plain.tickMilliseconds = this.#tickMilliseconds;
+    plain.greatestMilliseconds = this.greatestPacketMilliseconds;
+  }
+
+  /** What the short way has done. */
+  #hearPlain(plain: PlainPackets): void {
+    this.#tick = plain.tick;
+    this.#tickMilliseconds = plain.tickMilliseconds;
+    this.greatestPacketMilliseconds = plain.greatestMilliseconds;
     this.tables[0].created += plain.takeBegun(4);
     this.tables[1].created += plain.takeBegun(6);
-    packets += plain.takePackets();
-    octets += plain.takeOctets();
+    this.#add(plain.takePackets(), plain.takeOctets());
+  }
+
+  #add(packets: number, octets: number): void {
     this.capturedPackets += packets;
     this.capturedOctets += octets;
     this.meteredPackets += packets;
     this.meteredOctets += octets;
-    this.#pending = 0;
   }
 
-  /** Frames that become rows without a Frame between. */
+  /** Frames that are metered without a Frame between. */
   #plainFrames(plain: PlainPackets): PlainFrames {
     const { functions, frames } = plain;
     const base = frames.byteOffset;
+    /** @param take how to go on from an address @returns the address that it came to */
+    const take = (from: number, more: (at: number) => number): number => {
+      if (this.#isAlone) return from;
+      this.#tellPlain(plain);
+      for (let at = base + from; ; ) {
+        at = more(at);
+        this.#pending = plain.pending;
+        if (this.#pending < BATCH) {
+          this.#hearPlain(plain);
+          return at - base;
+        }
+        this.#countFrom(plain.stopped, plain);
+        plain.pending = 0;
+      }
+    };
     return {
       memory: frames,
       get taken() {
         return plain.taken;
       },
-      takePcap: (from, end, ingressInterface, fractions) => {
-        let at = from;
-        while (!this.#isAlone) {
-          plain.pending = this.#pending;
-          at = functions.fillFromPcap(base + at, base + end, ingressInterface, fractions) - base;
-          this.#pending = plain.pending;
-          if (this.#pending < BATCH) break;
-          this.#countBatch();
-        }
-        return at;
-      },
+      takePcap: (from, end, ingressInterface, fractions) =>
+        take(from, (at) => functions.takePcap(at, base + end, ingressInterface, fractions)),
       takeRing: (from, end, left, ingressInterface, outgoing, vnetHeader) => {
-        let at = base + from;
         const last = plain.taken + left;
-        while (!this.#isAlone) {
-          plain.pending = this.#pending;
-          const more = (last - plain.taken) | 0;
-          at = functions.fillFromRing(at, base + end, more, ingressInterface, outgoing, vnetHeader);
-          this.#pending = plain.pending;
-          if (this.#pending < BATCH) break;
-          this.#countBatch();
-        }
-        return at - base;
+        return take(from, (at) =>
+          functions.takeRing(
+            at,
+            base + end,
+            (last - plain.taken) | 0,
+            ingressInterface,
+            outgoing,
+            vnetHeader,
+          ),
+        );
       },
     };
   }

@@ -20,6 +20,7 @@ import {
   GREATEST,
   PENDING,
   STATE_OCTETS,
+  STOPPED,
   TICK,
   TICK_MILLISECONDS,
 } from './assembly/plain-state.ts';
@@ -31,8 +32,8 @@ interface Exports {
   setMetering(seed0: number, seed1: number, soonest: number, byPacketTime: boolean, flows: number): void;
   setTable(ipVersion: number, state: number, records: number, recordOctets: number, keyOctets: number): void;
   setIndex(ipVersion: number, entries: number, mask: number): void;
-  fillFromPcap(from: number, end: number, ingressInterface: number, fractions: number): number;
-  fillFromRing(
+  takePcap(from: number, end: number, ingressInterface: number, fractions: number): number;
+  takeRing(
     from: number,
     end: number,
     left: number,
@@ -152,6 +153,10 @@ export class PlainPackets {
   }
   set pending(value: number) {
     this.integers[PENDING / 4] = value;
+  }
+  /** Of a whole batch that is pending: the first row that was not counted. */
+  get stopped(): number {
+    return this.integers[STOPPED / 4]!;
   }
   /** Frames that it took, modulo 2^32. */
   get taken(): number {

@@ -5,9 +5,10 @@
  * whose flow has a record open that goes on, or begins. Whatever else comes is left where it stands for the code around (packet/,
  * flow-table.ts), which this file repeats in no decision: it only knows when there is none to take.
  *
- *   fillFromPcap, fillFromRing   frames → rows (packet-layout.ts), until one that is not plain, or enough of them
- *   lookUp                       hashes the rows' keys, and touches what they will meet, side by side
- *   count                        rows → records of the flow table, until one that does more
+ *   takePcap, takeRing   again and again:
+ *     fillFrom…            frames → rows (packet-layout.ts), until one that is not plain, or enough of them
+ *     lookUp               hashes the rows' keys, and touches what they will meet, side by side
+ *     count                rows → records of the flow table, until one that does more
  *
  * The memory, and what stands where in it, is plain-packets.ts's. Addresses are octets, so words are times 4.
  */
@@ -60,6 +61,7 @@ import {
   FRAMES,
   GREATEST,
   PENDING,
+  STOPPED,
   TICK,
   TICK_MILLISECONDS,
   TOUCHED,
@@ -154,7 +156,14 @@ export function setIndex(ipVersion: i32, entries: i32, mask: i32): void {
  * @param fractions of a second, in a millisecond
  * @returns where the first record stands that was not taken
  */
-export function fillFromPcap(from: i32, end: i32, ingressInterface: i32, fractions: u32): i32 {
+export function takePcap(from: i32, end: i32, ingressInterface: i32, fractions: u32): i32 {
+  let at = from;
+  do at = fillFromPcap(at, end, ingressInterface, fractions);
+  while (load<i32>(PENDING) === batch && countBatch());
+  return at;
+}
+
+function fillFromPcap(from: i32, end: i32, ingressInterface: i32, fractions: u32): i32 {
   let at = from;
   let pending = load<i32>(PENDING);
   const before = pending;
@@ -182,7 +191,22 @@ export function fillFromPcap(from: i32, end: i32, ingressInterface: i32, fractio
  * @param vnetHeader whether a virtio_net_hdr stands in front of each
  * @returns where the header of the first frame stands that was not taken
  */
-export function fillFromRing(
+export function takeRing(
+  from: i32,
+  end: i32,
+  left: i32,
+  ingressInterface: i32,
+  outgoing: bool,
+  vnetHeader: bool,
+): i32 {
+  let at = from;
+  const last = load<i32>(FRAMES) + left;
+  do at = fillFromRing(at, end, last - load<i32>(FRAMES), ingressInterface, outgoing, vnetHeader);
+  while (load<i32>(PENDING) === batch && countBatch());
+  return at;
+}
+
+function fillFromRing(
   from: i32,
   end: i32,
   left: i32,
@@ -257,6 +281,16 @@ function fill(frame: i32, captured: u32, wire: u32, vlan: u32, ingressInterface:
 }
 
 // ---- rows → records ----
+
+/** @returns false where a row was left, {@link STOPPED}: it, and those behind it, are for the code around */
+function countBatch(): bool {
+  lookUp();
+  const stopped = count(0);
+  store<i32>(STOPPED, stopped);
+  if (stopped < batch) return false;
+  store<i32>(PENDING, 0);
+  return true;
+}
 
 /** Once a batch, before `count`. */
 export function lookUp(): void {

@@ -21,4 +21,6 @@ export const TOUCHED = 44;
 /** Flows begun. */
 export const BEGUN_IPV4 = 48;
 export const BEGUN_IPV6 = 52;
+/** Where PENDING is a whole batch: the first of its rows that was not counted. */
+export const STOPPED = 56;
 export const STATE_OCTETS = 64;
