@@ -9,7 +9,7 @@ import { liveDecapsulation } from './decapsulation.ts';
 import type { Log } from './log.ts';
 import { type CollectorOutlet, collectorKey, collectorOutlet } from './outlets.ts';
 import { OwnExport } from './own-export.ts';
-import { probeSettings } from './settings.ts';
+import { probeSettings, warnOfLongWay } from './settings.ts';
 import { type FilterPrograms, liveSources } from './sources.ts';
 
 /** The collectors of a line, by {@link collectorKey}, in the order of the configuration. */
@@ -60,6 +60,7 @@ export function liveLine(config: EffectiveConfig, options: LineOptions): Line {
     onSourceError,
     onCounted,
   });
+  warnOfLongWay(probe.meter, log);
   return {
     probe,
     sources,

@@ -14,7 +14,7 @@ import { collectorMetrics, meterMetrics } from './line-metrics.ts';
 import { jsonLines, localOutlet, toView } from './local-collector.ts';
 import { collectorOutlets } from './outlets.ts';
 import { reportTotals } from './report.ts';
-import { probeSettings } from './settings.ts';
+import { probeSettings, warnOfLongWay } from './settings.ts';
 
 /** How long queues may take to drain at the end: a file's records are worth waiting for … */
 const DRAIN_MILLISECONDS = 60_000;
@@ -76,6 +76,7 @@ export async function read(
     },
   });
   const { meter } = probe;
+  warnOfLongWay(meter, log);
   const progress = await startProgress(context, files, () => ({
     octets: sources.reduce((sum, source) => sum + source.octetsRead, 0),
     packets: meter.capturedPackets,

@@ -1,7 +1,8 @@
 /** From the configuration to the probe's own options. */
 
 import type { EffectiveConfig } from '../config/load.ts';
-import type { ProbeOptions } from '../probe.ts';
+import type { Probe, ProbeOptions } from '../probe.ts';
+import type { Logger } from './logger.ts';
 
 type Settings = Pick<
   ProbeOptions,
@@ -26,4 +27,12 @@ export function probeSettings(config: EffectiveConfig, entropy: Buffer): Setting
     sampling: interval > 1 ? { interval, mode } : undefined,
     seed: [entropy.readInt32LE(0), entropy.readInt32LE(4)],
   };
+}
+
+/** It works all the same, and whoever pays for the processor may want to know. */
+export function warnOfLongWay({ plainProblem }: Probe['meter'], log: Logger): void {
+  if (plainProblem === undefined) return;
+  log.warn(
+    `every packet is metered one by one, which takes about twice the processor: ${plainProblem.message}`,
+  );
 }

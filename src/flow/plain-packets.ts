@@ -67,20 +67,17 @@ export class PlainPackets {
   /**
    * @param rows packets that are looked up together, and behind them those that wait for another reason
    * @param tableOctets of all tables, indexes included
-   * @returns undefined where it is not to be had: not built, or no room for so large a memory
+   * @throws Error where it is not to be had: not built, a processor that V8 knows no vectors of, no room for so large a memory
    */
-  static create(rows: number, tableOctets: number): PlainPackets | undefined {
+  static create(rows: number, tableOctets: number): PlainPackets {
     const octets = rows * (PACKET_WORDS + 1) * 4 + FRAME_OCTETS + tableOctets + 16 * ALIGNMENT;
     const pages = Math.ceil(octets / PAGE_OCTETS);
-    if (pages > MOST_PAGES) return undefined;
-    try {
-      const module = new WebAssembly.Module(readFileSync(MODULE));
-      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-      const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-      return new PlainPackets(memory.buffer, exports as unknown as Exports);
-    } catch {
-      return undefined;
-    }
+    if (pages > MOST_PAGES)
+      throw new Error(`tables of so many flows take ${Math.ceil(octets / 2 ** 30)} GiB, and 4 is the most`);
+    const module = new WebAssembly.Module(readFileSync(MODULE));
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    return new PlainPackets(memory.buffer, exports as unknown as Exports);
   }
 
   private constructor(buffer: ArrayBuffer, functions: Exports) {
