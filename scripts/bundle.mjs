@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { inlineConstants } from './inline-constants.mjs';
+import { lazyModules } from './lazy-modules.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: options } = parseArgs({
@@ -27,6 +28,7 @@ const isCurrent = [
   'build/.tsbuildinfo',
   'scripts/bundle.mjs',
   'scripts/inline-constants.mjs',
+  'scripts/lazy-modules.mjs',
   'package-lock.json',
 ].every((file) => time(file) < made);
 
@@ -40,7 +42,7 @@ if (!options['if-older'] || !isCurrent) {
     outdir: folder,
     entryNames: '[name]',
     bundle: true,
-    plugins: [inlineConstants(join(root, 'src'))],
+    plugins: [inlineConstants(join(root, 'src')), lazyModules],
     splitting: true,
     format: 'esm',
     platform: 'node',

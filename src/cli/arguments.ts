@@ -120,6 +120,9 @@ function declareOptions(builder: Argv, command: Command, wantsHelp: boolean): Ar
       helpFor(command, 'collectorUrls') === undefined ? undefined : COLLECTOR_HELP,
     ].filter(Boolean);
     if (epilogue.length > 0) builder.epilogue(epilogue.join('\n\n'));
+  } else {
+    // null, which its types do not know, is no usage at all: not one line whose width would have to be measured.
+    builder.usage(null as unknown as string);
   }
   for (const property of PROPERTIES) {
     const help = helpFor(command, property);

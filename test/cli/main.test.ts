@@ -60,6 +60,16 @@ t.test('help goes to standard output; without a command, to standard error', asy
   t.same(await weir([]), { code: 2, stdout: '', stderr: help.stdout });
 });
 
+t.test(
+  'what measures the lines of the help, which takes 50 ms to load, is loaded for the help alone',
+  async (t) => {
+    const broken = "Intl.Segmenter = class { constructor() { throw new Error('loaded') } }";
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(broken)}` };
+    t.match(await weir(['config'], { env }), { code: 0, stderr: '' });
+    t.match(await weir(['config', '--help'], { env }), { code: 1, stderr: /loaded/ });
+  },
+);
+
 t.test('mistakes exit with 2 and leave standard output alone', async (t) => {
   t.same(await weir(['run', '-i', 'lo', '--active-timout', '5', '--mtu', 'big']), {
     code: 2,
