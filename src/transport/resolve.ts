@@ -1,5 +1,4 @@
 /** From a collector's name to its addresses. */
-import { lookup as dnsLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from './clock.ts';
 
@@ -13,7 +12,9 @@ export type Lookup = (hostname: string) => Promise<readonly ResolvedAddress[]>;
 
 /** The system's resolver: /etc/hosts, DNS and what else nsswitch.conf names, in the system's order. */
 export const systemLookup: Lookup = async (hostname) => {
-  const found = await dnsLookup(hostname, { all: true, verbatim: true });
+  // Loaded only for names: addresses need none of it.
+  const { lookup } = await import('node:dns/promises');
+  const found = await lookup(hostname, { all: true, verbatim: true });
   return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
 };
 
@@ -75,4 +76,9 @@ export function inOrder(
 /** `192.0.2.1:4739`, `[2001:db8::1]:4739`. */
 export function endpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** An address of this machine alone (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), as systems and people write it. */
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }

@@ -6,7 +6,7 @@
  * exporter, too, the two are sure of each other, as RFC 7011 §11.3 asks.
  */
 import { isIP } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { ResolvedAddress } from './resolve.ts';
 import { ClosedByPeer, type ConnectOptions, type Connector, tcpConnector, whenReady } from './tcp-socket.ts';
 import { explainTlsError } from './tls-errors.ts';
@@ -34,6 +34,8 @@ export class TlsConnector implements Connector {
   async connect(collector: ResolvedAddress, options: ConnectOptions): Promise<TLSSocket> {
     // Read for each connection: certificates are renewed while Weir runs.
     const credentials = readTlsFiles(this.#files);
+    // Loaded only here: it takes 5 ms, and most collectors have no TLS.
+    const { connect } = await import('node:tls');
     const tcp = await tcpConnector.connect(collector, options);
     const socket = connect({
       socket: tcp,

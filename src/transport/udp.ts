@@ -13,10 +13,9 @@
  * Who exports in bulk (a file, flow logs) has them leave together, up to 64 in one call of the kernel, which parts
  * them at the end of its stack (UDP_SEGMENT): 0.8–1.0 µs each in C. What the kernel does not take so leaves one by one.
  */
-import { isIPv6 } from 'node:net';
 import { Fifo } from './fifo.ts';
 import { Pacer } from './pacer.ts';
-import { inOrder, type ResolvedAddress } from './resolve.ts';
+import { inOrder, isLoopback, type ResolvedAddress } from './resolve.ts';
 import type { Sendable, SessionEndpoints, TransportNotSentReason, TransportState } from './session.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 import { explainUdpError, isBufferShortage, reasonForUdpError } from './udp-errors.ts';
@@ -295,7 +294,7 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
 
   #limitMessages(): void {
     this.#isApart = false;
-    this.outbox.limitMessages(this.#mtu - UDP_HEADERS[isIPv6(this.address!) ? 6 : 4]);
+    this.outbox.limitMessages(this.#mtu - UDP_HEADERS[this.address!.includes(':') ? 6 : 4]);
   }
 
   // ---- the socket ----
@@ -366,7 +365,8 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     this.#socket = socket;
     this.pump();
     this.#forgetPathLook();
-    this.#learnPathMtu();
+    // What stays on this machine has no path: whether its datagrams are too large, the kernel says itself.
+    if (!isLoopback(address)) this.#learnPathMtu();
   }
 
   protected override close(): void {

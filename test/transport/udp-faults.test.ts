@@ -179,6 +179,31 @@ t.test('Messages become smaller when the path takes less, and larger again on an
   transport.stop();
 });
 
+t.test('no path is looked up to a loopback address, until a datagram is too large', async (t) => {
+  const looks: string[] = [];
+  const { kernel, books, names, transport, clock } = setUp({
+    mtu: 1500,
+    lookUpPathMtu: async (address) => {
+      looks.push(address);
+      return 1280;
+    },
+  });
+  names.addresses = [{ address: '127.0.0.1', family: 4 }];
+  transport.start(books);
+  await turns();
+  t.equal(books.limit, 1472);
+  names.addresses = [{ address: '::1', family: 6 }];
+  await clock.advance(60_000);
+  t.equal(books.limit, 1452);
+  t.same(looks, []);
+  kernel.errors = ['EMSGSIZE'];
+  transport.send(testMessage(0));
+  await turns();
+  t.same(looks, ['::1']);
+  t.equal(books.limit, 1232);
+  transport.stop();
+});
+
 t.test('together: what is of one size, with a smaller one at the end; so many, so large', async (t) => {
   const { kernel, books, transport } = setUp({ together: true });
   transport.start(books);
