@@ -14,8 +14,10 @@ import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { inlineConstants } from './inline-constants.mjs';
 import { lazyModules } from './lazy-modules.mjs';
+import { sharedFiles } from './shared-files.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const sources = join(root, 'src');
 const { values: options } = parseArgs({
   options: { 'if-older': { type: 'boolean' }, 'with-aws': { type: 'boolean' }, out: { type: 'string' } },
 });
@@ -29,6 +31,7 @@ const isCurrent = [
   'scripts/bundle.mjs',
   'scripts/inline-constants.mjs',
   'scripts/lazy-modules.mjs',
+  'scripts/shared-files.mjs',
   'package-lock.json',
 ].every((file) => time(file) < made);
 
@@ -42,7 +45,7 @@ if (!options['if-older'] || !isCurrent) {
     outdir: folder,
     entryNames: '[name]',
     bundle: true,
-    plugins: [inlineConstants(join(root, 'src')), lazyModules],
+    plugins: [inlineConstants(sources, sharedFiles(sources)), lazyModules],
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -57,9 +60,9 @@ if (!options['if-older'] || !isCurrent) {
       ...['cap', 'raw-socket', 'hyparquet', 'hyparquet-compressors'],
       ...(options['with-aws'] ? [] : ['@aws-sdk/*']),
     ],
-    // What comes from CommonJS packages asks for Node's own modules by `require`.
+    // What comes from CommonJS packages asks for Node's own modules by `require`; most files hold none of it.
     banner: {
-      js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
+      js: "import { createRequire as requireFrom } from 'node:module';\nlet required;\nconst require = (id) => (required ??= requireFrom(import.meta.url))(id);",
     },
   });
 }

@@ -18,8 +18,11 @@ const OBJECT = new RegExp(
 const IMPORT = /^import \{([^}]*)\} from '(\.[^']+)';/gm;
 const RENAMED = '$constant';
 
-/** @param root folder of the sources */
-export function inlineConstants(root) {
+/**
+ * @param root folder of the sources
+ * @param before what is to stand at the head of a module, by its path
+ */
+export function inlineConstants(root, before = () => '') {
   const modules = new Map();
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     if (file.endsWith('.ts') && !file.endsWith('.d.ts')) {
@@ -32,7 +35,8 @@ export function inlineConstants(root) {
     setup(build) {
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
         const module = modules.get(path);
-        return module === undefined ? undefined : { contents: inlined(module, modules), loader: 'js' };
+        if (module === undefined) return undefined;
+        return { contents: before(path) + inlined(module, modules), loader: 'js' };
       });
     },
   };
