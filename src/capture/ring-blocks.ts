@@ -96,12 +96,15 @@ export class RingBlocks {
   private plainFrames(start: number, { plain }: FrameReceiver): PlainFrames | undefined {
     const { linkType, direction, startAtNetworkHeader } = this.origin;
     const used = this.words[(start >> 2) + BLOCK_USED]!;
+    const first = this.words[(start >> 2) + BLOCK_FIRST_PACKET]!;
     if (
       plain === undefined ||
       linkType !== LinkType.ETHERNET ||
       startAtNetworkHeader ||
       direction === 'both' ||
       used < 0 ||
+      first < 0 ||
+      (first & 3) !== 0 ||
       used > Math.min(this.layout.blockOctets, plain.memory.length)
     ) {
       return undefined;
@@ -120,14 +123,15 @@ export class RingBlocks {
     let at = start + words[(start >> 2) + BLOCK_FIRST_PACKET]!;
     let frames = 0;
     const plain = this.plainFrames(start, receiver);
+    const used = words[(start >> 2) + BLOCK_USED]!;
     // Where frames are not plain, one after the other, asking costs more than it gains.
     let untilNext = 0;
     let pause = 0;
     for (let left = words[(start >> 2) + BLOCK_PACKETS]!; left > 0; left--) {
-      if (plain !== undefined && untilNext-- === 0) {
+      if (plain !== undefined && untilNext-- === 0 && at <= start + used) {
         const { taken } = plain;
-        at =
-          start + plain.takeRing(at - start, end - start, left, origin.interfaceIndex, isEgress, vnetHeader);
+        // Behind what is used stands what an earlier block left in its memory.
+        at = start + plain.takeRing(at - start, used, left, origin.interfaceIndex, isEgress, vnetHeader);
         const count = (plain.taken - taken) >>> 0;
         frames += count;
         left -= count;

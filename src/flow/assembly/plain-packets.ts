@@ -77,6 +77,8 @@ const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
 const ETHERTYPE_IPV4: u16 = 0x0008;
 const ETHERTYPE_IPV6: u16 = 0xdd86;
 const ETHERTYPE_VLAN: u16 = 0x0081;
+/** capture-format.ts: a record that claims more is corrupt. */
+const MAX_CAPTURED_OCTETS: u32 = 262_144;
 /** Octets of IPv4's Flow Key. */
 const KEY_IPV4: i32 = 20;
 
@@ -176,7 +178,7 @@ function fillFromPcap(from: i32, end: i32, ingressInterface: i32, fractions: u32
   while (pending < batch && end - at >= 16) {
     const captured = load<u32>(at, 8);
     const fraction = load<u32>(at, 4);
-    if (captured > <u32>(end - at - 16) || fraction >= inSecond) break;
+    if (captured > <u32>(end - at - 16) || captured > MAX_CAPTURED_OCTETS || fraction >= inSecond) break;
     if (!fill(at + 16, captured, load<u32>(at, 12), -1, ingressInterface, row)) break;
     store<f64>(row, <f64>load<u32>(at) * 1000 + <f64>(fraction / fractions), MILLISECONDS * 4);
     at += 16 + captured;
@@ -230,7 +232,7 @@ function fillFromRing(
     if (frame > end || captured > <u32>(end - frame) || (load<u8>(at, 58) === PACKET_OUTGOING) !== outgoing)
       break;
     // The last of the block leads nowhere.
-    if (pending - before + 1 < left && (next < RING_HEADER || (next & 3) !== 0)) break;
+    if (pending - before + 1 < left && (next < RING_HEADER || next > end - at || (next & 3) !== 0)) break;
     if (vnetHeader && (load<u8>(frame - 9) & 0x7f) !== 0) break;
     const vlan = (load<u32>(at, 20) & TP_STATUS_VLAN_VALID) !== 0 ? load<i32>(at, 32) & 0xfff : -1;
     if (!fill(frame, captured, load<u32>(at, 16), vlan, ingressInterface, row)) break;
