@@ -251,7 +251,7 @@ function fillFromRing(
  * @param stripped VLAN identifier of the tag that the kernel has taken off; -1: none
  */
 function fill(frame: i32, captured: u32, wire: u32, stripped: i32, ingressInterface: i32, row: i32): bool {
-  if (captured < 18) return false;
+  if (captured < 18 || wire < 18) return false;
   let link: u32 = 14;
   let type = load<u16>(frame, 12);
   let vlan: u32 = max(stripped, 0);
