@@ -358,41 +358,57 @@ function countBatch(): bool {
 /** Once a batch, before `count`. */
 export function lookUp(): void {
   const end = rows + load<i32>(PENDING) * ROW;
+  const version = load<u8>(rows, CONTROL * 4 + 3);
+  let isOfOne = true;
   let at = rows;
   for (; at + 4 * ROW <= end; at += 4 * ROW) {
-    const version = load<u8>(at, CONTROL * 4 + 3);
     if (
+      load<u8>(at, CONTROL * 4 + 3) === version &&
       load<u8>(at + ROW, CONTROL * 4 + 3) === version &&
       load<u8>(at + 2 * ROW, CONTROL * 4 + 3) === version &&
       load<u8>(at + 3 * ROW, CONTROL * 4 + 3) === version
     )
       hashFour(at, version === 4 ? keyOctets4 : keyOctets6);
-    else for (let row = at; row < at + 4 * ROW; row += ROW) hashOne(row);
+    else {
+      isOfOne = false;
+      for (let row = at; row < at + 4 * ROW; row += ROW) hashOne(row);
+    }
   }
-  for (; at < end; at += ROW) hashOne(at);
+  for (; at < end; at += ROW) {
+    if (load<u8>(at, CONTROL * 4 + 3) !== version) isOfOne = false;
+    hashOne(at);
+  }
+  // Nearly every batch is of one IP version, and then no packet has to be asked.
+  if (!isOfOne) lookUpMixed(end);
+  else if (version === 4) lookUpIn(end, entries4, mask4, records4, stride4);
+  else lookUpIn(end, entries6, mask6, records6, stride6);
+}
+
+/** Loops so short that the processor runs many of their turns at once, and fetches side by side what no cache holds. */
+function lookUpIn(end: i32, entries: i32, mask: i32, records: i32, stride: i32): void {
   let touched: i32 = 0;
-  // Most batches are of one IP version; what packets of the other touch is of no use, and not worth a question a packet.
-  const isIpv4 = load<u8>(rows, CONTROL * 4 + 3) === 4;
-  const entries = isIpv4 ? entries4 : entries6;
-  const mask = isIpv4 ? mask4 : mask6;
   for (let row = rows; row < end; row += ROW)
     touched ^= load<i32>(entries + ((load<i32>(row, PACKET_HASH * 4) & mask) << 2));
   let candidate = candidates;
   for (let row = rows; row < end; row += ROW) {
-    store<i32>(candidate, first(row));
+    store<i32>(candidate, first(load<u32>(row, PACKET_HASH * 4), entries, mask));
     candidate += 4;
   }
-  candidate = candidates;
-  for (let row = rows; row < end; row += ROW) {
-    const slot = load<i32>(candidate);
-    candidate += 4;
-    if (slot >= 0)
-      touched ^=
-        load<u8>(row, CONTROL * 4 + 3) === 4
-          ? load<i32>(records4 + slot * stride4)
-          : load<i32>(records6 + slot * stride6);
+  for (let at = candidates; at < candidate; at += 4) {
+    const slot = load<i32>(at);
+    if (slot >= 0) touched ^= load<i32>(records + slot * stride);
   }
   store<i32>(TOUCHED, touched);
+}
+
+function lookUpMixed(end: i32): void {
+  let candidate = candidates;
+  for (let row = rows; row < end; row += ROW) {
+    const isIpv4 = load<u8>(row, CONTROL * 4 + 3) === 4;
+    const hash = load<u32>(row, PACKET_HASH * 4);
+    store<i32>(candidate, isIpv4 ? first(hash, entries4, mask4) : first(hash, entries6, mask6));
+    candidate += 4;
+  }
 }
 
 /**
@@ -605,11 +621,7 @@ function hashFour(row: i32, octets: i32): void {
 }
 
 /** FlowIndex.first. */
-function first(row: i32): i32 {
-  const isIpv4 = load<u8>(row, CONTROL * 4 + 3) === 4;
-  const entries = isIpv4 ? entries4 : entries6;
-  const mask = isIpv4 ? mask4 : mask6;
-  const hash = load<u32>(row, PACKET_HASH * 4);
+function first(hash: u32, entries: i32, mask: i32): i32 {
   let position = hash & mask;
   for (let left = LONGEST_PROBE; left > 0; left--) {
     const entry = load<u32>(entries + (position << 2));
