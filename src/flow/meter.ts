@@ -77,8 +77,8 @@ const HALF_CLOSED_MILLISECONDS = 1000;
 /** The clock moves in steps of at most this, so that differences of ticks stay in 32 bits. */
 const LONGEST_STEP_MILLISECONDS = 2 ** 29;
 
-/** Packets that are looked up together: 16 took 7 % longer, 64 as long. */
-const BATCH = 32;
+/** Packets that are looked up together: on the short way 32 took 4 % longer, 8 % with 880 000 flows, and 128 as long. */
+const BATCH = 64;
 /** Parts of memory that a table consists of, its index at every size included; each begins on a cache line. */
 const MOST_PARTS = 48;
 /** Where the packet stands that is counted alone: see `#countAlone`. Behind it stand the fragments that wait. */
