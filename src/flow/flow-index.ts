@@ -26,6 +26,7 @@ export class FlowIndex {
   readonly #state: Int32Array;
 
   readonly #allocate: (words: number) => Int32Array;
+  readonly #memory: Rehashing | undefined;
 
   /**
    * @param slots most slots, below 2^24
@@ -37,7 +38,9 @@ export class FlowIndex {
     initialEntries = FEWEST_ENTRIES,
     allocate = (words: number): Int32Array => new Int32Array(words),
     state: Int32Array = new Int32Array(TABLE_STATE_WORDS),
+    memory?: Rehashing,
   ) {
+    this.#memory = memory;
     if (slots >= MOST_SLOTS) throw new Error(`an index holds fewer than ${MOST_SLOTS} flows`);
     this.#hashes = allocate(slots);
     this.#state = state;
@@ -125,6 +128,10 @@ export class FlowIndex {
     const old = this.entries;
     this.entries = this.#allocate(old.length * 2);
     this.mask = old.length * 2 - 1;
+    if (this.#memory !== undefined) {
+      this.#memory.rehash(old, this.entries, this.#hashes);
+      return;
+    }
     for (const entry of old) {
       // Without the bound: whom a crowd of chosen keys pushes beyond it here is not found again, and ends by its timeout.
       if (entry !== 0) this.#place(this.#hashes[(entry & SLOT) - 1]!, (entry & SLOT) - 1, this.mask);
@@ -145,4 +152,9 @@ export function mostIndexWords(slots: number): number {
     all += words;
   }
   return all;
+}
+
+/** Whoever can do it faster. */
+interface Rehashing {
+  rehash(old: Int32Array, entries: Int32Array, hashes: Int32Array): void;
 }

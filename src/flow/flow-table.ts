@@ -59,9 +59,18 @@ const LARGEST_WINDOW = 32;
  */
 const CACHE_LINE_OFFSET = 48;
 
+/** Memory that a table shares with the short way (plain-packets.ts). */
+export interface TableMemory {
+  readonly buffer: ArrayBuffer;
+  /** @returns where octets begin that are all 0 */
+  allocate(octets: number): number;
+  /** Puts the entries of an index into a larger one. @param hashes of the slots */
+  rehash(old: Int32Array, entries: Int32Array, hashes: Int32Array): void;
+}
+
 export interface FlowTableOptions {
-  /** Where its words are to stand: octets of it, all 0. */
-  readonly memory?: { readonly buffer: ArrayBuffer; allocate(octets: number): number } | undefined;
+  /** Where its words are to stand; by default in memory of its own. */
+  readonly memory?: TableMemory | undefined;
   /** The memory that packets to count stand in. */
   readonly packets: Pick<PacketView, 'words' | 'floats'>;
   readonly layout: FlowLayout;
@@ -151,7 +160,7 @@ export class FlowTable {
         ? new Int32Array(words)
         : new Int32Array(memory.buffer, memory.allocate(words * 4), words);
     this.state = allocate(TABLE_STATE_WORDS);
-    this.index = new FlowIndex(options.capacity, undefined, allocate, this.state);
+    this.index = new FlowIndex(options.capacity, undefined, allocate, this.state, memory);
     this.#activeTimeout = options.activeTimeoutMilliseconds;
     this.#idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);

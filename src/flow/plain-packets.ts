@@ -24,7 +24,7 @@ import {
   TICK,
   TICK_MILLISECONDS,
 } from './assembly/plain-state.ts';
-import type { FlowTable } from './flow-table.ts';
+import type { FlowTable, TableMemory } from './flow-table.ts';
 import type { HashSeed } from './hash.ts';
 
 interface Exports {
@@ -41,6 +41,7 @@ interface Exports {
     outgoing: boolean,
     vnetHeader: boolean,
   ): number;
+  rehash(old: number, oldEntries: number, entries: number, mask: number, hashes: number): void;
   lookUp(): void;
   count(from: number): number;
 }
@@ -54,7 +55,7 @@ const ALIGNMENT = 64;
 /** Of a file's chunk, or of a ring's block. */
 export const FRAME_OCTETS = 1024 * 1024;
 
-export class PlainPackets {
+export class PlainPackets implements TableMemory {
   readonly buffer: ArrayBuffer;
   readonly functions: Exports;
   readonly integers: Int32Array;
@@ -95,6 +96,17 @@ export class PlainPackets {
     if (this.#next > this.buffer.byteLength)
       throw new Error('the memory of plain packets was made too small');
     return at;
+  }
+
+  /** See {@link TableMemory}. */
+  rehash(old: Int32Array, entries: Int32Array, hashes: Int32Array): void {
+    this.functions.rehash(
+      old.byteOffset,
+      old.length,
+      entries.byteOffset,
+      entries.length - 1,
+      hashes.byteOffset,
+    );
   }
 
   /** Where the packets wait. @param batch those that are looked up together */

@@ -620,6 +620,20 @@ function hashFour(row: i32, octets: i32): void {
   store<i32>(row + 3 * ROW, i32x4.extract_lane(v1, 3), PACKET_HASH * 4);
 }
 
+/**
+ * Puts the entries of an index into a larger one: FlowIndex's #grow, whose bound does not hold here, either.
+ * @param hashes of the slots
+ */
+export function rehash(old: i32, oldEntries: i32, entries: i32, mask: i32, hashes: i32): void {
+  for (let at = old; at < old + (oldEntries << 2); at += 4) {
+    const entry = load<u32>(at);
+    if (entry === 0) continue;
+    let position = load<u32>(hashes + (((entry & 0xffffff) - 1) << 2)) & mask;
+    while (load<u32>(entries + (position << 2)) !== 0) position = (position + 1) & mask;
+    store<u32>(entries + (position << 2), entry);
+  }
+}
+
 /** FlowIndex.first. */
 function first(hash: u32, entries: i32, mask: i32): i32 {
   let position = hash & mask;
