@@ -4,7 +4,7 @@
  */
 import { labProblem } from '../src/cli/demo/lab.ts';
 import { flooded, floodLab, type Metering, type Round, WARM_UP_SECONDS, weirRun } from './flooded.ts';
-import { findCommand, softflowdProblem } from './programs.ts';
+import { compiled, findCommand, softflowdProblem } from './programs.ts';
 import type { Surroundings } from './read.ts';
 import { type Section, spreadText, type Verdict } from './report.ts';
 import { ratios, spread, sum } from './statistics.ts';
@@ -17,6 +17,16 @@ const nobody: Metering = {
   sockets: 0,
   command: () => [],
   stop: () => Promise.resolve(),
+};
+/** What any ring on both interfaces costs. */
+const drain: Metering = {
+  name: 'drained ring (C)',
+  sockets: 2,
+  isMute: true,
+  command: () => [compiled('drain'), 'to-client', 'to-server'],
+  stop: async (_lab, child) => {
+    child.kill('SIGTERM');
+  },
 };
 const weir = weirRun('weir', 1);
 const twoWorkers = weirRun('weir, 2 workers', 2);
@@ -50,7 +60,7 @@ export async function benchLive(
   }
   const peerProblem = softflowdProblem();
   const peer = peerProblem === undefined ? softflowd(folder) : undefined;
-  const contestants = [nobody, weir, twoWorkers, ...(peer === undefined ? [] : [peer])];
+  const contestants = [nobody, weir, drain, twoWorkers, ...(peer === undefined ? [] : [peer])];
   const rounds = new Map<Metering, Round[]>(contestants.map((contestant) => [contestant, []]));
   const lab = await floodLab();
   try {
@@ -75,6 +85,20 @@ export async function benchLive(
         of(nobody, (round) => round.forwardedRate),
       ),
       demand: { relation: '>=', value: 0.93 },
+    },
+    {
+      what: 'forwarding with a ring that a C program drains / without',
+      value: ratios(
+        of(drain, (round) => round.forwardedRate),
+        of(nobody, (round) => round.forwardedRate),
+      ),
+    },
+    {
+      what: 'forwarding with weir / with a ring that a C program drains',
+      value: ratios(
+        of(weir, (round) => round.forwardedRate),
+        of(drain, (round) => round.forwardedRate),
+      ),
     },
     ...[weir, twoWorkers].map(
       (contestant): Verdict => ({
@@ -116,8 +140,8 @@ export async function benchLive(
         spreadText(spread(of(contestant, (round) => Math.round(round.forwardedRate)))),
         contestant === nobody ? '' : spreadText(spread(of(contestant, (round) => round.cores * 100))),
         String(sum(of(contestant, (round) => round.forwarded))),
-        contestant === nobody ? '' : String(sum(of(contestant, (round) => round.received?.packets ?? 0))),
-        contestant === nobody ? '' : String(sum(of(contestant, lost))),
+        isMute(contestant) ? '' : String(sum(of(contestant, (round) => round.received?.packets ?? 0))),
+        isMute(contestant) ? '' : String(sum(of(contestant, lost))),
       ]),
       verdicts,
       skipped: peerProblem === undefined ? [] : [peerProblem],
@@ -128,6 +152,8 @@ export async function benchLive(
     },
   ];
 }
+
+const isMute = (contestant: Metering): boolean => contestant === nobody || contestant === drain;
 
 /** IP octets of each packet of the flood. */
 const PACKET_OCTETS = 46;

@@ -14,7 +14,7 @@ export const WEIR = [process.execPath, fileURLToPath(new URL('../bundle/weir/mai
 export const C_FLAGS = ['-O2', '-Wall', '-Wextra'];
 
 /** Compiles bench/NAME.c into build-native/bench/ where needed, and returns the program's path. */
-export function compiled(name: 'measure' | 'receive' | 'floor' | 'flood'): string {
+export function compiled(name: 'measure' | 'receive' | 'floor' | 'flood' | 'drain'): string {
   const source = join(ROOT, 'bench', `${name}.c`);
   const folder = join(ROOT, 'build-native', 'bench');
   const program = join(folder, name);

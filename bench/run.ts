@@ -53,7 +53,7 @@ function readArguments(argv: string[]): Arguments {
     allowPositionals: true,
     options: {
       runs: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '10' },
       minutes: { type: 'string', default: '20' },
       octets: { type: 'string', default: `${STREAM_OCTETS}` },
       json: { type: 'boolean', default: false },

@@ -59,6 +59,20 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'WebAssembly',
+    async find({ tryPlainPackets }) {
+      try {
+        tryPlainPackets();
+        return ok('meters plain packets');
+      } catch (error) {
+        return warn(
+          `every packet is metered one by one, which takes about twice the processor: ${messageOf(error)}`,
+          'npm run setup',
+        );
+      }
+    },
+  },
+  {
     name: 'CAP_NET_RAW',
     async find({ platform, read }) {
       if (platform !== 'linux') return info('a capability of Linux only');

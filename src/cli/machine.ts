@@ -6,6 +6,7 @@ import { endianness } from 'node:os';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { RingSource } from '../capture/ring.ts';
+import { PlainPackets } from '../flow/plain-packets.ts';
 import { runProgram } from '../system/program.ts';
 import { type MachineInterface, machineInterfaces } from './interfaces.ts';
 
@@ -24,6 +25,8 @@ export interface Machine {
   run(program: string, args: readonly string[]): Promise<{ code: number; stdout: string } | undefined>;
   /** Opens a ring on an interface and closes it. @throws what the kernel says */
   openRing(interfaceName: string): Promise<{ segmentSizesKnown: boolean }>;
+  /** Makes what meters plain packets. @throws where it is not built, or does not run here */
+  tryPlainPackets(): void;
   /** Loads the package that `--capture libpcap` uses. @throws where it is not installed or not built */
   loadLibpcap(): Promise<void>;
   /** Listens on an address and stops. @throws where it cannot */
@@ -51,6 +54,7 @@ export function thisMachine(): Machine {
     },
     run: (program, args) => runProgram(program, args, PROGRAM_WITHIN_MILLISECONDS),
     openRing,
+    tryPlainPackets: () => void PlainPackets.create(1, 0),
     async loadLibpcap() {
       createRequire(import.meta.url)('cap');
     },

@@ -38,6 +38,7 @@ const SOUND: Machine = {
     return stdout === undefined ? undefined : { code: 0, stdout };
   },
   openRing: async () => ({ segmentSizesKnown: true }),
+  tryPlainPackets: () => {},
   loadLibpcap: async () => undefined,
   listen: async () => undefined,
 };
@@ -68,6 +69,7 @@ t.test('a sound machine', async (t) => {
 ok    Node.js            22.1.0
 ok    platform           linux on arm64, little-endian
 ok    addon              /weir/build-native/packet_ring.node
+ok    WebAssembly        meters plain packets
 ok    CAP_NET_RAW        held, and nothing else
 ok    AF_PACKET ring     opens (tried on eth0)
 ok    --filter           tcpdump compiles filters
@@ -143,6 +145,14 @@ t.test('what only takes a part away', async (t) => {
     [{ listen: broken }, /^warn {2}metrics port +127\.0\.0\.1:9469 cannot be listened on: broken$/m],
     [{ interfaces: [] }, /^warn {2}interfaces +none is up/m],
     [{ openRing: async () => ({ segmentSizesKnown: false }) }, /^warn {2}AF_PACKET ring +opens, but/m],
+    [
+      {
+        tryPlainPackets: () => {
+          throw new Error('no such file');
+        },
+      },
+      /^warn {2}WebAssembly +every packet is metered one by one, .*: no such file\n +to mend: npm run setup/m,
+    ],
     [
       { run: async () => ({ code: 0, stdout: 'large-receive-offload: on\n' }) },
       /^warn {2}interfaces +eth0 is up; LRO is on.*\n +to mend: ethtool -K eth0 lro off$/m,
