@@ -148,7 +148,7 @@ async function read(input: Uint8Array, chunkOctets: number): Promise<Reading> {
 let scratch: number | undefined;
 
 /** A file of these octets: always the same one, whose name is gone already, so that nothing is ever left behind. */
-function fileOf(input: Uint8Array): string {
+export function fileOf(input: Uint8Array): string {
   if (scratch === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'weir-fuzz-'));
     scratch = openSync(join(folder, 'capture'), 'w');
