@@ -16,7 +16,6 @@
 import {
   ADDRESSES,
   CONTROL,
-  FRAGMENT_ID,
   INGRESS_INTERFACE,
   IP_OCTETS,
   MILLISECONDS,
@@ -25,7 +24,6 @@ import {
   PACKETS,
   PORTS,
   PROTOCOL,
-  TTL,
 } from '../../packet/packet-layout.ts';
 import { ENDED, FIN, LIVE, OPEN, RST, VALUES } from '../entry-state.ts';
 import {
@@ -247,7 +245,7 @@ function fillFromRing(
 }
 
 /**
- * Writes a row, if the frame is a plain packet's.
+ * Writes a row, if the frame is a plain packet's: what records of `--fields standard` want of it, and no more.
  * @param stripped VLAN identifier of the tag that the kernel has taken off; -1: none
  */
 function fill(frame: i32, captured: u32, wire: u32, stripped: i32, ingressInterface: i32, row: i32): bool {
@@ -292,12 +290,10 @@ function fillIpv4(ip: i32, captured: u32, wire: u32, vlan: u32, row: i32): bool 
   store<u64>(row, load<u64>(ip, 12), ADDRESSES * 4);
   store<u32>(row, total, IP_OCTETS * 4);
   store<u32>(row, control | ((first << 8) & 0xff0000) | (4 << 24), CONTROL * 4);
-  store<u32>(row, (third & 0xff) | (protocol << 16), TTL * 4);
-  store<u32>(row, bswap<u16>(<u16>second), FRAGMENT_ID * 4);
   return true;
 }
 
-/** As {@link fillIpv4}; without extension headers. The flow label is for records that have it, which do not come this way. */
+/** As {@link fillIpv4}; without extension headers. */
 function fillIpv6(ip: i32, captured: u32, wire: u32, vlan: u32, row: i32): bool {
   if (captured < 40) return false;
   const first = bswap(load<u32>(ip));
@@ -314,8 +310,6 @@ function fillIpv6(ip: i32, captured: u32, wire: u32, vlan: u32, row: i32): bool 
   v128.store(row, v128.load(ip, 24), ADDRESSES * 4 + 16);
   store<u32>(row, payload + 40, IP_OCTETS * 4);
   store<u32>(row, control | (classOfService << 16) | (6 << 24), CONTROL * 4);
-  store<u32>(row, load<u8>(ip, 7), TTL * 4);
-  store<u32>(row, 0, FRAGMENT_ID * 4);
   return true;
 }
 
