@@ -255,7 +255,8 @@ if (noMoto !== false) {
     });
     t.equal(read.length, 1);
     t.equal(queue.found.objects, 1);
-    t.equal(queue.deletedMessages, 1);
+    // Twice where the answer with the second delivery is read after the object is exported.
+    t.ok(queue.deletedMessages === 1 || queue.deletedMessages === 2, `${queue.deletedMessages} deleted`);
     t.same(await counts(), [0, 0]);
   });
 
