@@ -18,7 +18,7 @@ t.test('the real targets: no fault, and the summary says how much was tried', as
   const { code, stdout } = await fuzz('--seconds', '3', '--seed', '7');
   t.match(
     stdout,
-    /^seed 7\nno fault in 3 s: packet [1-9]\d+ inputs, capture-file [1-9]\d+ inputs, message [1-9]\d+ inputs, flow-record [1-9]\d+ inputs, tunnel [1-9]\d+ inputs, flow-log [1-9]\d+ inputs\n$/,
+    /^seed 7\nno fault in 3 s: packet [1-9]\d+ inputs, capture-file [1-9]\d+ inputs, message [1-9]\d+ inputs, flow-record [1-9]\d+ inputs, tunnel [1-9]\d+ inputs, flow-log [1-9]\d+ inputs, metering [1-9]\d+ inputs\n$/,
   );
   t.equal(code, 0);
 });
