@@ -15,8 +15,11 @@ import { Scraper, type Scrapes } from './scraper.ts';
 import { sum } from './statistics.ts';
 import { ended, type Received, Receiver } from './trial.ts';
 
-/** V8 compiles meanwhile, which in a process that runs for months is nothing. */
-export const WARM_UP_SECONDS = 2;
+/**
+ * V8 compiles meanwhile, which in a process that runs for months is nothing: long enough for the first records, too, which
+ * leave after the active timeout of 5 s (compiling what they need was a seventh of the CPU of the ten seconds after 2 s).
+ */
+export const WARM_UP_SECONDS = 8;
 /** The flood's destination port. */
 export const DISCARD_PORT = 9;
 /** An address in the server's network that no one has: frames to it reach the server and end there. */

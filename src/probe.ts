@@ -7,15 +7,13 @@
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
-import { Exporter } from './export/exporter.ts';
+import { Exporter, TICK_MILLISECONDS } from './export/exporter.ts';
 import { type Export, type Outlet, receiversOf } from './export/outlet.ts';
 import type { FlowRecord, RecordReceiver } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
 import type { RouteLookup } from './flow/route.ts';
 import type { PacketView } from './packet/packet-view.ts';
 
-/** How often expiry, flushing and template refresh look at the clock. */
-const TICK_MILLISECONDS = 25;
 /** What is kept of the time to stop for the last statistics. */
 const LAST_WORD_MILLISECONDS = 200;
 /** Flows that end in one turn of the event loop, at the end. */
@@ -121,6 +119,7 @@ export class Probe {
   /** Begins to capture. Rejects when a live source cannot be opened. */
   async start(): Promise<void> {
     const { sources, live } = this.#options;
+    // Expiry, flushing and the templates' refresh look at the clock so often.
     this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
     if (live) {
       this.#startTransports();

@@ -7,6 +7,7 @@
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { registerElements } from '../export/elements.ts';
+import { TICK_MILLISECONDS } from '../export/exporter.ts';
 import type { Export } from '../export/outlet.ts';
 import { FLOW_END_MILLISECONDS, OCTET_DELTA_COUNT, PACKET_DELTA_COUNT } from '../flow/flow-record.ts';
 import { ConvertCounts, FAULT_KINDS, type FaultKind } from './convert-counts.ts';
@@ -22,8 +23,6 @@ import { RecordsNotSentError } from './sources/source-error.ts';
 import { StringArena } from './string-arena.ts';
 import { WaysOut } from './ways-out.ts';
 
-/** How often flushing and template refresh look at the clock. */
-const TICK_MILLISECONDS = 25;
 /** Lines in a turn of the event loop: some 2 ms. */
 const LINES_A_TURN = 4096;
 /** Kinds of records that exporters keep templates for. A flow log has one format; a header line is no place for a flood. */

@@ -3,7 +3,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { LoopLagMetrics } from './sources.ts';
 
 /** Its timer fires so often; a histogram's values contain this interval, and it is taken off again. */
-const RESOLUTION_MILLISECONDS = 20;
+const RESOLUTION_MILLISECONDS = 50;
 
 /** The part of node:perf_hooks' histogram that is used. */
 export type LagHistogram = Pick<
