@@ -1,35 +1,47 @@
-// Compiles src/flow/assembly/plain-packets.ts (AssemblyScript) → build/wasm/plain-packets.wasm.
+// Compiles AssemblyScript:
+//
+//   src/flow/assembly/plain-packets.ts    → build/wasm/plain-packets.wasm
+//   src/flowlogs/assembly/plain-lines.ts  → build/wasm/plain-lines.wasm
 //
 //   node scripts/build-assembly.mjs
 //
 // What is up to date is not built again.
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const source = 'src/flow/assembly/plain-packets.ts';
-const target = 'build/wasm/plain-packets.wasm';
+/** Each with the files of numbers that it imports from outside of its folder. */
+const MODULES = [
+  {
+    source: 'src/flow/assembly/plain-packets.ts',
+    constants: [
+      'src/flow/record-head.ts',
+      'src/flow/entry-state.ts',
+      'src/flow/table-state.ts',
+      'src/packet/packet-layout.ts',
+    ],
+  },
+  {
+    source: 'src/flowlogs/assembly/plain-lines.ts',
+    constants: ['src/flow/record-head.ts', 'src/flowlogs/flow-log-words.ts', 'src/flowlogs/line-ops.ts'],
+  },
+];
+const FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
 
 const time = (file) => statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const constants = ['record-head', 'entry-state', 'table-state'].map((name) => `src/flow/${name}.ts`);
-const assembly = readdirSync(join(root, 'src/flow/assembly')).map((file) => `src/flow/assembly/${file}`);
-const inputs = [
-  ...assembly,
-  ...constants,
-  'src/packet/packet-layout.ts',
-  'scripts/build-assembly.mjs',
-  'package-lock.json',
-];
 
-if (inputs.some((file) => time(file) >= time(target))) {
+for (const { source, constants } of MODULES) {
+  const target = `build/wasm/${basename(source, '.ts')}.wasm`;
+  const folder = dirname(source);
+  const assembly = readdirSync(join(root, folder)).map((file) => `${folder}/${file}`);
+  const inputs = [...assembly, ...constants, 'scripts/build-assembly.mjs', 'package-lock.json'];
+  if (!inputs.some((file) => time(file) >= time(target))) continue;
   mkdirSync(join(root, dirname(target)), { recursive: true });
-  const flags = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
-  const { error, stderr } = await asc.main([source, '--baseDir', root, '--outFile', target, ...flags]);
-  if (error !== null) {
-    process.stderr.write(`${source} does not compile: ${error.message}\n${stderr.toString()}`);
-    process.exitCode = 1;
-  }
+  const { error, stderr } = await asc.main([source, '--baseDir', root, '--outFile', target, ...FLAGS]);
+  if (error === null) continue;
+  process.stderr.write(`${source} does not compile: ${error.message}\n${stderr.toString()}`);
+  process.exitCode = 1;
 }

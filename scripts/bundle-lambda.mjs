@@ -3,9 +3,9 @@
 //   npm run build:lambda, or node scripts/bundle-lambda.mjs [FOLDER]
 //
 // Of AWS's SDK the bundle holds the clients that the function uses, in the versions that were tested, and not what the
-// runtime happens to bring; they are files of their own, read when they are first asked for.
+// runtime happens to bring; they are files of their own, read when they are first asked for. build/wasm/ is to be there.
 
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateRawSync } from 'node:zlib';
@@ -43,6 +43,18 @@ await build({
     js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
   },
 });
+
+// What reads it by its path finds it beside itself.
+const LINES = 'plain-lines.wasm';
+let readers = 0;
+for (const name of readdirSync(folder)) {
+  const text = readFileSync(join(folder, name), 'utf8');
+  if (!text.includes(`../../wasm/${LINES}`)) continue;
+  writeFileSync(join(folder, name), text.replace(`../../wasm/${LINES}`, `./${LINES}`));
+  readers++;
+}
+if (readers !== 1) throw new Error(`${readers} files of the bundle read ${LINES}`);
+copyFileSync(join(root, 'build/wasm', LINES), join(folder, LINES));
 
 const names = readdirSync(folder).sort();
 const archive = zip(names.map((name) => ({ name, octets: readFileSync(join(folder, name)) })));

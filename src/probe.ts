@@ -80,10 +80,11 @@ export class Probe {
   constructor(options: ProbeOptions) {
     this.#options = options;
     this.#bootMilliseconds = options.live ? options.clocks.unix() : 0;
-    const { ownExport } = options;
+    const { ownExport, sources } = options;
     this.meter = new Meter(
       {
         ...options,
+        ringOctets: sources.reduce((sum, { ringOctets = 0 }) => sum + ringOctets, 0),
         clock: options.live ? 'monotonic' : 'packet',
         isOwnExport: ownExport === undefined ? undefined : (view) => ownExport.matches(view),
         monotonicMilliseconds: options.clocks.monotonic,

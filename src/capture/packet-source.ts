@@ -55,8 +55,13 @@ export class Frame {
  * many at a time. Where one is not, the source hands it over as a Frame, and goes on behind it.
  */
 export interface PlainFrames {
-  /** Where frames are to stand. */
+  /** Where records of a file are to stand. */
   readonly memory: Uint8Array;
+  /**
+   * A part of the memory for a ring to be mapped over, for good, beginning with a page.
+   * @returns undefined: there is no room for it
+   */
+  ringMemory(octets: number): Uint8Array | undefined;
   /** Frames taken so far, modulo 2^32. */
   readonly taken: number;
   /**
@@ -66,7 +71,8 @@ export interface PlainFrames {
    */
   takePcap(from: number, end: number, ingressInterface: number, fractions: number): number;
   /**
-   * Takes frames of a TPACKET_V3 ring's block, from a header in the memory on.
+   * Takes frames of a TPACKET_V3 ring's block, from a header on. Places are octets into the buffer that the ring is mapped in.
+   * @param end of the block
    * @param left frames from there on
    * @param outgoing those that this host sends are wanted, and no others
    * @returns where the header of the first frame stands that was not taken
@@ -115,6 +121,8 @@ export interface CaptureCounters {
 
 /** Where packets come from: a ring on an interface, libpcap, or a capture file. */
 export interface PacketSource {
+  /** What it will ask of {@link PlainFrames.ringMemory}. Default 0. */
+  readonly ringOctets?: number;
   /** Known interfaces; may grow while a pcapng file is read. */
   readonly interfaces: readonly CaptureInterface[];
   readonly counters: CaptureCounters;

@@ -6,8 +6,13 @@ declare const handle: unique symbol;
 export type RingHandle = { readonly [handle]: never };
 
 export interface NativeRingOptions {
+  /**
+   * Where the ring is mapped: as many octets as its blocks have, beginning with a page, of a WebAssembly memory, which stays
+   * where it is. What was there is lost.
+   */
+  readonly memory: Uint8Array;
   readonly interfaceIndex: number;
-  /** Octets of a block, a multiple of the page size; block size times count is the memory that is mapped. */
+  /** Octets of a block, a multiple of the page size. */
   readonly blockOctets: number;
   readonly blockCount: number;
   /** After how long the kernel hands over a block that is not full. */
@@ -25,7 +30,6 @@ export interface NativeRingOptions {
 
 export interface NativeRing {
   readonly handle: RingHandle;
-  readonly memory: ArrayBuffer;
   /** Whether the kernel writes a virtio_net_hdr in front of each frame. */
   readonly vnetHeader: boolean;
   /** What the kernel made of the fan-out argument; -1: no group. */
@@ -39,7 +43,7 @@ export interface RingAddon {
   attach(ring: RingHandle, filter: Uint8Array): void;
   /** Fills in packets, drops and freezes since the last call. */
   statistics(ring: RingHandle, counts: Uint32Array): void;
-  /** Idempotent. The memory is detached: nothing may read it any more. */
+  /** Idempotent. The memory reads as 0 from then on, and may hold another ring. */
   close(ring: RingHandle): void;
 }
 

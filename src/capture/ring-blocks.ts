@@ -33,7 +33,6 @@ export interface RingOrigin {
 const BLOCK_STATUS = 2; // whose the block is: bit 0 set: ours
 const BLOCK_PACKETS = 3;
 const BLOCK_FIRST_PACKET = 4; // octets from the block's start
-const BLOCK_USED = 5; // octets of it that are written
 const TP_STATUS_KERNEL = 0;
 const TP_STATUS_USER = 1;
 
@@ -65,13 +64,15 @@ export class RingBlocks {
   /** The block to read next. */
   private next = 0;
 
-  constructor(memory: ArrayBuffer, layout: RingLayout, origin: RingOrigin, counters: CaptureCounters) {
+  /** @param memory where the ring is mapped */
+  constructor(memory: Uint8Array, layout: RingLayout, origin: RingOrigin, counters: CaptureCounters) {
+    const { buffer, byteOffset, byteLength } = memory;
     this.layout = layout;
     this.origin = origin;
     this.counters = counters;
-    this.words = new Int32Array(memory);
-    this.octets = new Uint8Array(memory);
-    this.frame.view = new DataView(memory);
+    this.words = new Int32Array(buffer, byteOffset, byteLength / 4);
+    this.octets = memory;
+    this.frame.view = new DataView(buffer, byteOffset, byteLength);
     this.frame.linkType = origin.linkType;
     this.frame.ingressInterface = origin.interfaceIndex;
   }
@@ -92,25 +93,11 @@ export class RingBlocks {
     return most;
   }
 
-  /** The short way, where it knows these frames; then the block stands in its memory. */
-  private plainFrames(start: number, { plain }: FrameReceiver): PlainFrames | undefined {
+  /** The short way, where it knows these frames and reaches them. */
+  private plainFrames({ plain }: FrameReceiver): PlainFrames | undefined {
     const { linkType, direction, startAtNetworkHeader } = this.origin;
-    const used = this.words[(start >> 2) + BLOCK_USED]!;
-    const first = this.words[(start >> 2) + BLOCK_FIRST_PACKET]!;
-    if (
-      plain === undefined ||
-      linkType !== LinkType.ETHERNET ||
-      startAtNetworkHeader ||
-      direction === 'both' ||
-      used < 0 ||
-      first < 0 ||
-      (first & 3) !== 0 ||
-      used > Math.min(this.layout.blockOctets, plain.memory.length)
-    ) {
-      return undefined;
-    }
-    plain.memory.set(this.octets.subarray(start, start + used));
-    return plain;
+    if (linkType !== LinkType.ETHERNET || startAtNetworkHeader || direction === 'both') return undefined;
+    return plain?.memory.buffer === this.octets.buffer ? plain : undefined;
   }
 
   /** Returns how many frames it handed over. Each turn of its loop uses up one packet of the block's count. */
@@ -120,18 +107,19 @@ export class RingBlocks {
     const isEgress = direction === 'egress';
     const { vnetHeader } = this.layout;
     const end = start + this.layout.blockOctets;
-    let at = start + words[(start >> 2) + BLOCK_FIRST_PACKET]!;
+    const first = words[(start >> 2) + BLOCK_FIRST_PACKET]!;
+    let at = start + first;
+    if (first < 0 || (first & 3) !== 0) throw inconsistent(start, at);
     let frames = 0;
-    const plain = this.plainFrames(start, receiver);
-    const used = words[(start >> 2) + BLOCK_USED]!;
+    const plain = this.plainFrames(receiver);
+    const base = octets.byteOffset;
     // Where frames are not plain, one after the other, asking costs more than it gains.
     let untilNext = 0;
     let pause = 0;
     for (let left = words[(start >> 2) + BLOCK_PACKETS]!; left > 0; left--) {
-      if (plain !== undefined && untilNext-- === 0 && at <= start + used) {
+      if (plain !== undefined && untilNext-- === 0 && at < end) {
         const { taken } = plain;
-        // Behind what is used stands what an earlier block left in its memory.
-        at = start + plain.takeRing(at - start, used, left, origin.interfaceIndex, isEgress, vnetHeader);
+        at = plain.takeRing(base + at, base + end, left, origin.interfaceIndex, isEgress, vnetHeader) - base;
         const count = (plain.taken - taken) >>> 0;
         frames += count;
         left -= count;

@@ -93,6 +93,8 @@ export class RingSource implements PacketSource {
   private isDeaf: boolean;
   private readonly log: (message: string) => void;
   private readonly statistics = new Uint32Array(3);
+  /** Where the rings are mapped, one after the other. */
+  private memory: Uint8Array | undefined;
   private receiver: FrameReceiver | undefined;
   private ring:
     | { readonly native: NativeRing; readonly addon: RingAddon; readonly blocks: RingBlocks }
@@ -117,8 +119,13 @@ export class RingSource implements PacketSource {
     this.finished.catch(() => undefined);
   }
 
+  get ringOctets(): number {
+    return this.settings.blockOctets * this.settings.blockCount;
+  }
+
   async start(receiver: FrameReceiver): Promise<void> {
     this.receiver = receiver;
+    this.memory = receiver.plain?.ringMemory(this.ringOctets) ?? pages(this.ringOctets);
     const { group } = this.settings;
     const found = findInterface(this.name);
     if (found === undefined) throw noSuchInterface(this.name);
@@ -168,9 +175,11 @@ export class RingSource implements PacketSource {
     }
     const { direction, blockOctets, blockCount, group } = this.settings;
     const addon = loadRingAddon();
+    const memory = this.memory!;
     const open = (fanout: number): NativeRing =>
       addon.open(
         {
+          memory,
           interfaceIndex: found.index,
           blockOctets,
           blockCount,
@@ -192,7 +201,7 @@ export class RingSource implements PacketSource {
         direction,
         startAtNetworkHeader: linkType === LinkType.RAW,
       };
-      this.ring = { native, addon, blocks: new RingBlocks(native.memory, layout, origin, this.counters) };
+      this.ring = { native, addon, blocks: new RingBlocks(memory, layout, origin, this.counters) };
       this.segmentSizesKnown = native.vnetHeader;
       if (group !== undefined && !this.isDeaf) this.hear();
     } catch (error) {
@@ -291,6 +300,12 @@ export class RingSource implements PacketSource {
     if (message !== '' && message !== this.lastTrouble) this.log(message);
     this.lastTrouble = message;
   }
+}
+
+/** Memory that begins with a page. */
+function pages(octets: number): Uint8Array {
+  const count = Math.ceil(octets / 65_536);
+  return new Uint8Array(new WebAssembly.Memory({ initial: count, maximum: count }).buffer, 0, octets);
 }
 
 /** A failed system call, in words that say what to do. */

@@ -60,6 +60,8 @@ export interface MeterOptions {
   readonly decapsulator?: Decapsulator | undefined;
   /** Counts plain packets as all others: for tests, which compare. */
   readonly withoutPlain?: boolean | undefined;
+  /** Octets of the rings that packets come from: they are mapped into the memory of plain packets. Default 0. */
+  readonly ringOctets?: number | undefined;
   /** True for Weir's own export, which is not metered (only asked where egress is captured). */
   readonly isOwnExport?: ((view: PacketView) => boolean) | undefined;
   /** Both directions in one record. */
@@ -164,7 +166,7 @@ export class Meter implements FrameReceiver {
     if (!this.#full && !this.#biflow && options.withoutPlain !== true) {
       const words = layouts.reduce((sum, layout) => sum + tableWords(layout.words, options.maxFlows), 0);
       try {
-        plain = PlainPackets.create(rows, words * 4 + layouts.length * MOST_PARTS * 64);
+        plain = PlainPackets.create(rows, words * 4 + layouts.length * MOST_PARTS * 64, options.ringOctets);
       } catch (error) {
         this.plainProblem = error as Error;
       }
@@ -453,12 +455,12 @@ export class Meter implements FrameReceiver {
     const take = (from: number, more: (at: number) => number): number => {
       if (this.#isAlone) return from;
       this.#tellPlain(plain);
-      for (let at = base + from; ; ) {
+      for (let at = from; ; ) {
         at = more(at);
         this.#pending = plain.pending;
         if (this.#pending < BATCH) {
           this.#hearPlain(plain);
-          return at - base;
+          return at;
         }
         this.#countFrom(plain.stopped, plain);
         plain.pending = 0;
@@ -469,19 +471,13 @@ export class Meter implements FrameReceiver {
       get taken() {
         return plain.taken;
       },
+      ringMemory: (octets) => plain.ringMemory(octets),
       takePcap: (from, end, ingressInterface, fractions) =>
-        take(from, (at) => functions.takePcap(at, base + end, ingressInterface, fractions)),
+        take(base + from, (at) => functions.takePcap(at, base + end, ingressInterface, fractions)) - base,
       takeRing: (from, end, left, ingressInterface, outgoing, vnetHeader) => {
         const last = plain.taken + left;
         return take(from, (at) =>
-          functions.takeRing(
-            at,
-            base + end,
-            (last - plain.taken) | 0,
-            ingressInterface,
-            outgoing,
-            vnetHeader,
-          ),
+          functions.takeRing(at, end, (last - plain.taken) | 0, ingressInterface, outgoing, vnetHeader),
         );
       },
     };

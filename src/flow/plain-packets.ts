@@ -4,7 +4,7 @@
  *
  * Memory, each part on a cache line of its own:
  *
- *   state │ rows of packets, a candidate each │ frames that are read into it │ for each table: index, records
+ *   state │ frames of files │ rings │ rows of packets, a candidate each │ for each table: index, records
  *
  * It is as large as the tables may become, and used only as they grow.
  */
@@ -52,41 +52,63 @@ const PAGE_OCTETS = 65_536;
 const MOST_PAGES = 65_536;
 /** A cache line. */
 const ALIGNMENT = 64;
-/** Of a file's chunk, or of a ring's block. */
+/** Of a file's chunk. */
 export const FRAME_OCTETS = 1024 * 1024;
+/** Where the rings begin, each with a page: behind the state and the frames of files. */
+const RINGS = FRAME_OCTETS + PAGE_OCTETS;
+/** The assembly takes the places of frames for signed 32-bit integers. */
+const RINGS_END_BEFORE = 2 ** 31;
 
 export class PlainPackets implements TableMemory {
   readonly buffer: ArrayBuffer;
   readonly functions: Exports;
   readonly integers: Int32Array;
   readonly floats: Float64Array;
-  /** Where frames are read into, to be taken from there. */
+  /** Where frames of files are read into, to be taken from there. */
   readonly frames: Uint8Array;
-  #next = STATE_OCTETS;
+  /** Where the next ring may be mapped. */
+  #nextRing = RINGS;
+  readonly #ringsEnd: number;
+  #next: number;
   readonly #indexes: (Int32Array | undefined)[] = [undefined, undefined];
 
   /**
    * @param rows packets that are looked up together, and behind them those that wait for another reason
    * @param tableOctets of all tables, indexes included
+   * @param ringOctets of all rings; of those that there is no room for, frames come one by one
    * @throws Error where it is not to be had: not built, a processor that V8 knows no vectors of, no room for so large a memory
    */
-  static create(rows: number, tableOctets: number): PlainPackets {
-    const octets = rows * (PACKET_WORDS + 1) * 4 + FRAME_OCTETS + tableOctets + 16 * ALIGNMENT;
-    const pages = Math.ceil(octets / PAGE_OCTETS);
+  static create(rows: number, tableOctets: number, ringOctets = 0): PlainPackets {
+    const octets = rows * (PACKET_WORDS + 1) * 4 + tableOctets + 16 * ALIGNMENT;
+    const room = Math.min(MOST_PAGES * PAGE_OCTETS - octets, RINGS_END_BEFORE) - RINGS;
+    const ringPages = Math.floor(Math.max(0, Math.min(ringOctets, room)) / PAGE_OCTETS);
+    const rings = ringPages * PAGE_OCTETS;
+    const pages = Math.ceil((RINGS + rings + octets) / PAGE_OCTETS);
     if (pages > MOST_PAGES)
       throw new Error(`tables of so many flows take ${Math.ceil(octets / 2 ** 30)} GiB, and 4 is the most`);
     const module = new WebAssembly.Module(readFileSync(MODULE));
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    return new PlainPackets(memory.buffer, exports as unknown as Exports);
+    return new PlainPackets(memory.buffer, exports as unknown as Exports, RINGS + rings);
   }
 
-  private constructor(buffer: ArrayBuffer, functions: Exports) {
+  private constructor(buffer: ArrayBuffer, functions: Exports, ringsEnd: number) {
     this.buffer = buffer;
     this.functions = functions;
     this.integers = new Int32Array(buffer, 0, STATE_OCTETS / 4);
     this.floats = new Float64Array(buffer, 0, STATE_OCTETS / 8);
-    this.frames = new Uint8Array(buffer, this.allocate(FRAME_OCTETS), FRAME_OCTETS);
+    this.frames = new Uint8Array(buffer, STATE_OCTETS, FRAME_OCTETS);
+    this.#ringsEnd = ringsEnd;
+    this.#next = ringsEnd;
+  }
+
+  /** See {@link PlainFrames.ringMemory}. */
+  ringMemory(octets: number): Uint8Array | undefined {
+    const at = this.#nextRing;
+    const next = at + Math.ceil(octets / PAGE_OCTETS) * PAGE_OCTETS;
+    if (next > this.#ringsEnd) return undefined;
+    this.#nextRing = next;
+    return new Uint8Array(this.buffer, at, octets);
   }
 
   /** Octets on a cache line of their own, all 0. They are never given back. */

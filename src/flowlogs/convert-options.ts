@@ -67,6 +67,8 @@ export interface ConverterOptions {
   readonly clocks: { readonly unix: () => number; readonly monotonic: () => number };
   /** Said once each: what a format cannot carry. */
   readonly onNotice: (outlet: string, text: string) => void;
+  /** Every line goes the long way, where most could go a short one. Told once. */
+  readonly onLongWay: (problem: Error) => void;
   /** Once a kind: a line that is faulty, and where it is. `line` counts from 1, header lines included. */
   readonly onFault: (fault: { kind: FaultKind; object: string; line: number; text: string }) => void;
   /** No line of an object says anything that its format could say: most likely it is in another. Told once. */

@@ -15,7 +15,8 @@ import type { ConverterOptions } from './convert-options.ts';
 import { elementOf, flowLogElements } from './flow-log-layout.ts';
 import { DIRECTION_EGRESS, DIRECTION_INGRESS, DIRECTION_UNKNOWN } from './flow-log-words.ts';
 import { LineAssembler, type Lines } from './line-assembler.ts';
-import { Action, FIRST_FAULT, Line, LineParser } from './line-parser.ts';
+import { ACTION_REJECT } from './line-ops.ts';
+import { FIRST_FAULT, Line, LineParser } from './line-parser.ts';
 import { DEFAULT_FORMAT, FormatError, isHeader, parseFormat } from './log-format.ts';
 import type { KnownFormat, LogFormat, LogObject, ParquetContent, TextContent } from './log-object.ts';
 import { openParquet } from './parquet-rows.ts';
@@ -276,10 +277,10 @@ export class Converter {
     const { counts } = this;
     const { rejects, vantage } = this.#options;
     const { record, action, direction } = parser;
-    const { view } = record;
-    const packets = view.getFloat64(PACKET_DELTA_COUNT * 4, true);
-    const octets = view.getFloat64(OCTET_DELTA_COUNT * 4, true);
-    const isReject = action === Action.REJECT;
+    const { view, offset } = record;
+    const packets = view.getFloat64(offset + PACKET_DELTA_COUNT * 4, true);
+    const octets = view.getFloat64(offset + OCTET_DELTA_COUNT * 4, true);
+    const isReject = action === ACTION_REJECT;
     counts.records++;
     if (isReject) counts.rejects++;
     if (isReject ? rejects === 'drop' : rejects === 'only') {
@@ -298,7 +299,7 @@ export class Converter {
       }
     }
     const ways = this.#ways;
-    const end = view.getFloat64(FLOW_END_MILLISECONDS * 4, true);
+    const end = view.getFloat64(offset + FLOW_END_MILLISECONDS * 4, true);
     if (end > ways.clockMilliseconds) ways.clockMilliseconds = end;
     ways.start();
     if (parser.hasInterface && parser.interfaceNumber === 0) counts.unnumberedInterfaces++;
@@ -355,8 +356,11 @@ export class Converter {
       withStrings: this.#withStrings,
       strings: this.#arena,
       interfaceMap: this.#options.interfaceMap,
+      withPlain: (this.#options.ways ?? []).length === 0,
       clockMilliseconds: this.#options.clocks.unix,
     });
+    if (parser.plainProblem !== undefined && this.#parsers.size === 0)
+      this.#options.onLongWay(parser.plainProblem);
     this.#parsers.set(key, parser);
     for (const number of this.#enterpriseNumbers) {
       registerElements(parser.layout.enterpriseFields.map((field) => elementOf(field, number)));

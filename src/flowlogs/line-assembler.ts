@@ -56,10 +56,10 @@ export class LineAssembler {
 
   #finish(): Lines {
     const length = this.#length;
-    const bytes = this.#whole;
-    bytes.set(this.#kept.subarray(0, length));
-    bytes[length] = LF;
+    this.#whole.set(this.#kept.subarray(0, length));
+    this.#whole[length] = LF;
     this.#length = 0;
-    return { bytes, from: 0, to: length + 1 };
+    // Another line, another array: whoever reads it may have kept what stood in the one before.
+    return { bytes: this.#whole.subarray(0, length + 1), from: 0, to: length + 1 };
   }
 }

@@ -6,6 +6,8 @@
  *   ─▶ the end of the line: which addresses, which interface, and what kind of line it is
  *
  * The octets handed over end with a line feed, so that every loop ends without looking at a length.
+ *
+ * Most lines are plain, and go a shorter way to the same record: plain-lines.ts.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -35,7 +37,30 @@ import {
   VRF_NAME,
 } from './flow-log-words.ts';
 import type { InterfaceMap } from './interface-map.ts';
+import {
+  ACTION_ACCEPT,
+  ACTION_REJECT,
+  ACTION_UNKNOWN,
+  DESTINATION,
+  OP_ACTION,
+  OP_ADDRESS,
+  OP_COUNTER,
+  OP_DIRECTION,
+  OP_INTERFACE,
+  OP_PORT,
+  OP_PROTOCOL,
+  OP_SKIP,
+  OP_STATUS,
+  OP_STRING,
+  OP_TCP_FLAGS,
+  OP_TIME,
+  OP_TOLD_ADDRESS,
+  OP_UINT8,
+  PACKET,
+  SOURCE,
+} from './line-ops.ts';
 import type { LogFormat } from './log-object.ts';
+import { PlainLines } from './plain-lines.ts';
 import { MOST_LINE_OCTETS, type StringArena } from './string-arena.ts';
 
 /** What a line is. Beyond: a fault, {@link FIRST_FAULT} plus its place among FAULT_KINDS. */
@@ -56,45 +81,15 @@ const ACTION = fault('action');
 const DIRECTION = fault('direction');
 const STATUS = fault('status');
 
-/** What is done with a field. */
-const Op = {
-  SKIP: 0,
-  ADDRESS: 1, //    slot: the candidate
-  PORT: 2, //       uint16; slot: how far to shift it in the first word of the key
-  PROTOCOL: 3,
-  COUNTER: 4, //    float64 at word `slot`
-  TIME: 5, //       seconds; slot: 0 start, 1 end
-  TCP_FLAGS: 6,
-  INTERFACE: 7, //  slot: the candidate
-  ACTION: 8,
-  STATUS: 9,
-  DIRECTION: 10,
-  STRING: 11, //    a reference at word `slot`
-  UINT8: 12, //     at word `slot`
-  TOLD_ADDRESS: 13, // as ADDRESS, and a reference to its text
-} as const;
 /** What is wrong with a field of which more follows than its kind has. */
-const FAULT_OF_OP = Int32Array.of(
-  CONTROL_OCTET,
-  ADDRESS,
-  NUMBER,
-  NUMBER,
-  NUMBER,
-  NUMBER,
-  NUMBER,
-  CONTROL_OCTET,
-  ACTION,
-  STATUS,
-  DIRECTION,
-  CONTROL_OCTET,
-  NUMBER,
-  ADDRESS,
-);
+const FAULT_OF_OP = new Int32Array(14).fill(NUMBER);
+FAULT_OF_OP[OP_ADDRESS] = ADDRESS;
+FAULT_OF_OP[OP_TOLD_ADDRESS] = ADDRESS;
+FAULT_OF_OP[OP_ACTION] = ACTION;
+FAULT_OF_OP[OP_STATUS] = STATUS;
+FAULT_OF_OP[OP_DIRECTION] = DIRECTION;
+for (const op of [OP_SKIP, OP_INTERFACE, OP_STRING]) FAULT_OF_OP[op] = CONTROL_OCTET;
 
-/** Candidates for the two ends, in order of preference: the packet's own, then the interface's. */
-const SOURCE = 0;
-const DESTINATION = 1;
-const PACKET = 2;
 /** Words that a candidate has. */
 const ADDRESS_WORDS = 4;
 
@@ -121,8 +116,6 @@ const SKIPDATA = word('SKIPDATA');
 const INGRESS = word('ingress');
 const EGRESS = word('egress');
 
-export const Action = { UNKNOWN: 0, ACCEPT: 1, REJECT: 2 } as const;
-
 export interface ParserOptions {
   readonly format: LogFormat;
   /** Somebody takes the fields that IANA has no element for. */
@@ -131,6 +124,8 @@ export interface ParserOptions {
   readonly strings: StringArena;
   readonly withStrings: boolean;
   readonly interfaceMap: InterfaceMap;
+  /** Nobody asks for {@link LineParser.end} or {@link LineParser.interfaceAddress}: plain lines may go the short way. */
+  readonly withPlain?: boolean;
   /** For a format that has neither start nor end: the time that its records get, Unix ms. */
   readonly clockMilliseconds: () => number;
 }
@@ -139,9 +134,13 @@ export class LineParser {
   readonly format: LogFormat;
   readonly layout: FlowLogLayout;
   /** The record of the last line that was one. */
-  readonly record: { layout: FlowLayout; readonly view: DataView; readonly offset: number };
+  readonly record: { layout: FlowLayout; readonly view: DataView; offset: number };
+  /** Octets into its view: where the record of lines that are not plain begins. */
+  readonly ownOffset: number;
+  /** Why plain lines go the way of all others: it costs about twice the processor. */
+  readonly plainProblem: Error | undefined;
   /** Of that record. */
-  action: number = Action.UNKNOWN;
+  action: number = ACTION_UNKNOWN;
   direction: number = DIRECTION_UNKNOWN;
   /** It names an interface; its number, 0: there is none left. */
   hasInterface = false;
@@ -164,6 +163,8 @@ export class LineParser {
   readonly #hasSource: boolean;
   readonly #hasDestination: boolean;
   readonly #hasStatus: boolean;
+  /** The short way, where there is one: the record lies in its memory, or is one that it has filled. */
+  readonly #plain: PlainLines | undefined;
   readonly #words: Int32Array;
   /** Start and end, seconds; -1: not told, or not in the format. */
   readonly #times = new Float64Array(2).fill(-1);
@@ -183,9 +184,6 @@ export class LineParser {
     this.#strings = strings;
     this.#interfaceMap = options.interfaceMap;
     this.#clock = options.clockMilliseconds;
-    this.#words = new Int32Array(layouts[0].words);
-    this.#floats = new Float64Array(this.#words.buffer);
-    this.record = { layout: layouts[0], view: new DataView(this.#words.buffer), offset: 0 };
     const roles = new Set<FieldRole>(fields.map(({ role }) => role));
     this.#hasStart = roles.has('start');
     this.#hasEnd = roles.has('end');
@@ -196,11 +194,27 @@ export class LineParser {
     this.#ops = Int32Array.from(plan, ([op]) => op);
     this.#slots = Int32Array.from(plan, ([, slot]) => slot);
     this.#stringWords = Int32Array.from(plan, ([, , word]) => word);
+    const { words } = layouts[0];
+    if (options.withPlain === true) {
+      try {
+        this.#plain = PlainLines.create(
+          { ops: this.#ops, slots: this.#slots, stringWords: this.#stringWords },
+          words,
+        );
+      } catch (error) {
+        this.plainProblem = error as Error;
+      }
+    }
+    const view = this.#plain?.view ?? new DataView(new ArrayBuffer(words * 4));
+    this.ownOffset = this.#plain?.spare ?? 0;
+    this.#words = new Int32Array(view.buffer, this.ownOffset, words);
+    this.#floats = new Float64Array(view.buffer, this.ownOffset, words / 2);
+    this.record = { layout: layouts[0], view, offset: this.ownOffset };
     this.#words[VERDICT] = DIRECTION_UNKNOWN << 16;
   }
 
   get isReject(): boolean {
-    return this.action === Action.REJECT;
+    return this.action === ACTION_REJECT;
   }
 
   /** Of the record's interface: that end of the line which flow-direction says. */
@@ -214,7 +228,7 @@ export class LineParser {
 
   /**
    * Reads the line at {@link position}, and moves to the one behind it.
-   * @param bytes with a line feed at the end of the line
+   * @param bytes with a line feed at the end of the line; what stands in it stays as long as it is the same array
    * @returns one of {@link Line}, or {@link FIRST_FAULT} plus the place of the fault among FAULT_KINDS
    */
   next(bytes: Uint8Array): number {
@@ -223,6 +237,10 @@ export class LineParser {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     }
     const begin = this.position;
+    if (this.#plain?.next(bytes, begin) === true) {
+      this.#takePlain(this.#plain);
+      return Line.RECORD;
+    }
     const kind = this.#parse(bytes);
     if (kind >= FIRST_FAULT) this.position = bytes.indexOf(LF, this.position) + 1;
     return this.position - begin > MOST_LINE_OCTETS + 1 ? TOO_LONG : kind;
@@ -238,6 +256,16 @@ export class LineParser {
       : this.#candidateOctets.subarray(from, from + (family === 4 ? 4 : ADDRESS_WORDS * 4));
   }
 
+  /** A line that has gone the short way: its record is there, but for what asks for a decision. */
+  #takePlain(plain: PlainLines): void {
+    const { record, told, interfaceFrom, interfaceTo } = plain;
+    this.position = plain.end;
+    this.record.offset = record;
+    this.record.layout = this.layout.layouts[0];
+    this.#tell(plain.words, record >> 2, told & 0xff, told >> 8);
+    this.#setInterface(plain.words, record >> 2, plain.view, interfaceFrom, interfaceTo);
+  }
+
   #parse(bytes: Uint8Array): number {
     const words = this.#words;
     const ops = this.#ops;
@@ -250,7 +278,7 @@ export class LineParser {
     let position = this.position;
     let flags = 0;
     let ports = 0;
-    let action: number = Action.UNKNOWN;
+    let action: number = ACTION_UNKNOWN;
     let direction = DIRECTION_UNKNOWN;
     let status = -1;
     this.#strings.clear();
@@ -266,7 +294,7 @@ export class LineParser {
       }
       const op = ops[i]!;
       switch (op) {
-        case Op.ADDRESS: {
+        case OP_ADDRESS: {
           const candidate = slots[i]!;
           const at = candidate * (ADDRESS_WORDS * 4);
           let next = parseIPv4(bytes, position, candidateOctets, at);
@@ -288,10 +316,10 @@ export class LineParser {
           position = next;
           break;
         }
-        case Op.PORT:
-        case Op.PROTOCOL:
-        case Op.TCP_FLAGS:
-        case Op.UINT8: {
+        case OP_PORT:
+        case OP_PROTOCOL:
+        case OP_TCP_FLAGS:
+        case OP_UINT8: {
           let value = octet - ZERO;
           if (value >>> 0 <= 9) {
             let digits = 1;
@@ -305,21 +333,21 @@ export class LineParser {
             if (octet === HYPHEN) position++;
             value = 0;
           }
-          if (value > (op === Op.PORT || op === Op.TCP_FLAGS ? 0xffff : 0xff)) {
+          if (value > (op === OP_PORT || op === OP_TCP_FLAGS ? 0xffff : 0xff)) {
             this.position = position;
             return NUMBER;
           }
-          if (op === Op.PORT) {
+          if (op === OP_PORT) {
             ports = slots[i] === 0 ? (ports & ~0xffff) | value : (ports & 0xffff) | (value << 16);
-          } else if (op === Op.PROTOCOL) words[PROTOCOL] = value;
-          else if (op === Op.TCP_FLAGS) flags = value;
+          } else if (op === OP_PROTOCOL) words[PROTOCOL] = value;
+          else if (op === OP_TCP_FLAGS) flags = value;
           else words[slots[i]!] = value;
           break;
         }
-        case Op.COUNTER:
-        case Op.TIME: {
+        case OP_COUNTER:
+        case OP_TIME: {
           let digit = octet - ZERO;
-          let number = op === Op.TIME ? -1 : 0;
+          let number = op === OP_TIME ? -1 : 0;
           if (digit >>> 0 <= 9) {
             // Nine digits are whole numbers to the processor, what follows is not.
             let head = digit;
@@ -336,7 +364,7 @@ export class LineParser {
               digit = bytes[++position]! - ZERO;
             }
           } else if (octet === HYPHEN) position++;
-          if (op === Op.COUNTER) {
+          if (op === OP_COUNTER) {
             if (number >= LEAST_UNSAFE) {
               this.position = position;
               return NUMBER;
@@ -351,8 +379,8 @@ export class LineParser {
           }
           break;
         }
-        case Op.INTERFACE:
-        case Op.STRING: {
+        case OP_INTERFACE:
+        case OP_STRING: {
           const from = position;
           let all = 0;
           while (octet > SPACE) {
@@ -364,7 +392,7 @@ export class LineParser {
             this.position = position;
             return NOT_UTF8;
           }
-          if (op === Op.INTERFACE) {
+          if (op === OP_INTERFACE) {
             this.#interfaceFrom[slots[i]!] = from;
             this.#interfaceTo[slots[i]!] = to;
           }
@@ -372,7 +400,7 @@ export class LineParser {
           if (stringWord !== 0) words[stringWord] = this.#strings.add(bytes, from, to);
           break;
         }
-        case Op.TOLD_ADDRESS: {
+        case OP_TOLD_ADDRESS: {
           const next = this.#toldAddress(bytes, position, i);
           if (next === NO_ADDRESS) {
             this.position = position;
@@ -381,16 +409,16 @@ export class LineParser {
           position = next;
           break;
         }
-        case Op.ACTION:
-          if (matches(bytes, position, ACCEPT)) action = Action.ACCEPT;
-          else if (matches(bytes, position, REJECT)) action = Action.REJECT;
+        case OP_ACTION:
+          if (matches(bytes, position, ACCEPT)) action = ACTION_ACCEPT;
+          else if (matches(bytes, position, REJECT)) action = ACTION_REJECT;
           else if (octet !== HYPHEN) {
             this.position = position;
             return ACTION;
           }
-          position += action === Action.UNKNOWN ? 1 : ACCEPT.length;
+          position += action === ACTION_UNKNOWN ? 1 : ACCEPT.length;
           break;
-        case Op.STATUS:
+        case OP_STATUS:
           if (matches(bytes, position, OK)) {
             status = Line.RECORD;
             position += OK.length;
@@ -405,7 +433,7 @@ export class LineParser {
             return STATUS;
           }
           break;
-        case Op.DIRECTION:
+        case OP_DIRECTION:
           if (matches(bytes, position, INGRESS)) {
             direction = DIRECTION_INGRESS;
             position += INGRESS.length;
@@ -474,19 +502,28 @@ export class LineParser {
     floats[FLOW_END_MILLISECONDS >> 1] = end * 1000;
     words[FLAGS] = flags;
     words[PORTS] = ports;
+    this.record.offset = this.ownOffset;
     this.#setAddresses(source, destination, sourceFamily === 6 || destinationFamily === 6);
-    this.#setInterface(direction);
+    this.#tell(words, 0, action, direction);
+    const from = this.#interfaceFrom;
+    const to = this.#interfaceTo;
+    const candidate = from[0]! < to[0]! ? 0 : 1;
+    this.#setInterface(words, 0, this.#view, from[candidate]!, to[candidate]!);
     this.position = position + 1;
+    return Line.RECORD;
+  }
+
+  /** @param at where the record begins, in words */
+  #tell(words: Int32Array, at: number, action: number, direction: number): void {
     this.action = action;
     this.direction = direction;
-    words[VERDICT] =
-      (action === Action.ACCEPT
+    words[at + VERDICT] =
+      (action === ACTION_ACCEPT
         ? FORWARDED
-        : action === Action.REJECT
+        : action === ACTION_REJECT
           ? DROPPED_BY_ACL | (FLOW_DENIED << 8)
           : 0) |
       (direction << 16);
-    return Line.RECORD;
   }
 
   /** An address whose text is told as well, beside the packet's own. @returns where it ends; NO_ADDRESS */
@@ -532,15 +569,17 @@ export class LineParser {
     this.record.layout = this.layout.layouts[1];
   }
 
-  #setInterface(direction: number): void {
-    const candidate = this.#interfaceFrom[0]! < this.#interfaceTo[0]! ? 0 : 1;
-    const from = this.#interfaceFrom[candidate]!;
-    const to = this.#interfaceTo[candidate]!;
+  /**
+   * @param at where the record begins, in words
+   * @param from where in `octets` the interface's ID begins @param to where it ends; as `from`: it has none
+   */
+  #setInterface(words: Int32Array, at: number, octets: DataView, from: number, to: number): void {
     this.hasInterface = from < to;
-    const number = from < to ? this.#interfaceMap.number(this.#view, from, to) : 0;
+    const number = from < to ? this.#interfaceMap.number(octets, from, to) : 0;
     this.interfaceNumber = number;
-    this.#words[INGRESS_INTERFACE] = direction === DIRECTION_EGRESS ? 0 : number;
-    this.#words[EGRESS_INTERFACE] = direction === DIRECTION_EGRESS ? number : 0;
+    const isEgress = this.direction === DIRECTION_EGRESS;
+    words[at + INGRESS_INTERFACE] = isEgress ? 0 : number;
+    words[at + EGRESS_INTERFACE] = isEgress ? number : 0;
   }
 }
 
@@ -559,47 +598,47 @@ function planOf(
   const word = enterpriseWord ?? 0;
   switch (role) {
     case 'source':
-      return [word === 0 ? Op.ADDRESS : Op.TOLD_ADDRESS, SOURCE, word];
+      return [word === 0 ? OP_ADDRESS : OP_TOLD_ADDRESS, SOURCE, word];
     case 'destination':
-      return [word === 0 ? Op.ADDRESS : Op.TOLD_ADDRESS, DESTINATION, word];
+      return [word === 0 ? OP_ADDRESS : OP_TOLD_ADDRESS, DESTINATION, word];
     case 'packetSource':
-      return [Op.ADDRESS, PACKET + SOURCE, 0];
+      return [OP_ADDRESS, PACKET + SOURCE, 0];
     case 'packetDestination':
-      return [Op.ADDRESS, PACKET + DESTINATION, 0];
+      return [OP_ADDRESS, PACKET + DESTINATION, 0];
     case 'sourcePort':
-      return [Op.PORT, 16, 0];
+      return [OP_PORT, 16, 0];
     case 'destinationPort':
-      return [Op.PORT, 0, 0];
+      return [OP_PORT, 0, 0];
     case 'protocol':
-      return [Op.PROTOCOL, 0, 0];
+      return [OP_PROTOCOL, 0, 0];
     case 'packets':
-      return [Op.COUNTER, PACKET_DELTA_COUNT, 0];
+      return [OP_COUNTER, PACKET_DELTA_COUNT, 0];
     case 'octets':
-      return [Op.COUNTER, OCTET_DELTA_COUNT, 0];
+      return [OP_COUNTER, OCTET_DELTA_COUNT, 0];
     case 'start':
-      return [Op.TIME, 0, 0];
+      return [OP_TIME, 0, 0];
     case 'end':
-      return [Op.TIME, 1, 0];
+      return [OP_TIME, 1, 0];
     case 'tcpFlags':
-      return [Op.TCP_FLAGS, 0, 0];
+      return [OP_TCP_FLAGS, 0, 0];
     case 'interface':
-      return [Op.INTERFACE, 0, word];
+      return [OP_INTERFACE, 0, word];
     case 'attachment':
-      return [Op.INTERFACE, 1, word];
+      return [OP_INTERFACE, 1, word];
     case 'action':
-      return [Op.ACTION, 0, 0];
+      return [OP_ACTION, 0, 0];
     case 'status':
-      return [Op.STATUS, 0, 0];
+      return [OP_STATUS, 0, 0];
     case 'direction':
-      return [Op.DIRECTION, 0, 0];
+      return [OP_DIRECTION, 0, 0];
     case 'vpc':
-      return withStrings ? [Op.STRING, VRF_NAME, VRF_NAME] : [Op.SKIP, 0, 0];
+      return withStrings ? [OP_STRING, VRF_NAME, VRF_NAME] : [OP_SKIP, 0, 0];
     case 'unsigned8':
       // Checked in any case: what a line is does not depend on who takes it.
-      return [Op.UINT8, word === 0 ? SCRATCH : word, 0];
+      return [OP_UINT8, word === 0 ? SCRATCH : word, 0];
     case 'unsigned64':
-      return [Op.COUNTER, word === 0 ? SCRATCH : word, 0];
+      return [OP_COUNTER, word === 0 ? SCRATCH : word, 0];
     default:
-      return word === 0 ? [Op.SKIP, 0, 0] : [Op.STRING, word, word];
+      return word === 0 ? [OP_SKIP, 0, 0] : [OP_STRING, word, word];
   }
 }

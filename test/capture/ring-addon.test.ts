@@ -7,7 +7,7 @@ import { DROP_ALL } from '../../src/capture/filter.ts';
 import { findInterface } from '../../src/capture/interfaces.ts';
 import { loadRingAddon, type NativeRingOptions } from '../../src/capture/ring-addon.ts';
 
-const OPTIONS: NativeRingOptions = {
+const SETTINGS: Omit<NativeRingOptions, 'memory'> = {
   interfaceIndex: 1,
   blockOctets: 65_536,
   blockCount: 2,
@@ -17,6 +17,12 @@ const OPTIONS: NativeRingOptions = {
   promiscuous: false,
   fanout: -1,
 };
+const RING_OCTETS = 131_072;
+const pages = (octets: number) => {
+  const count = Math.ceil(octets / 65_536);
+  return new Uint8Array(new WebAssembly.Memory({ initial: count, maximum: count }).buffer, 0, octets);
+};
+const options = (): NativeRingOptions => ({ ...SETTINGS, memory: pages(RING_OCTETS) });
 const ignore = () => undefined;
 const skip = problem();
 
@@ -24,7 +30,7 @@ function problem(): string | false {
   if (findInterface('lo')?.index !== 1) return 'no loopback interface with index 1';
   try {
     const addon = loadRingAddon();
-    addon.close(addon.open(OPTIONS, ignore).handle);
+    addon.close(addon.open(options(), ignore).handle);
     return false;
   } catch (error) {
     return `no packet ring can be opened here: ${(error as Error).message}`;
@@ -50,7 +56,7 @@ function kernelPacketSockets(): string[] {
   return lines.map((line) => line.trim().split(/\s+/).at(-1)!);
 }
 
-/** Waits until the kernel has let go of a socket: its last reference is the mapping, which a finalizer takes away. */
+/** Waits until the kernel has let go of a socket: its last reference is the mapping. */
 async function isReleased(inode: string): Promise<boolean> {
   for (let i = 0; i < 100 && kernelPacketSockets().includes(inode); i++) await sleep(20);
   return !kernelPacketSockets().includes(inode);
@@ -58,16 +64,23 @@ async function isReleased(inode: string): Promise<boolean> {
 
 test('close lets go of socket and memory, and can be called twice', { skip }, async (t) => {
   const addon = loadRingAddon();
-  const { handle, memory, fanout } = addon.open(OPTIONS, ignore);
+  // In the midst of a memory, whose other octets stay what they are.
+  const whole = pages(3 * RING_OCTETS).fill(7);
+  const memory = whole.subarray(RING_OCTETS, 2 * RING_OCTETS);
+  const others = () => whole.filter((octet, i) => octet !== 7 && ((i / RING_OCTETS) | 0) !== 1).length;
+  const { handle, fanout } = addon.open({ ...SETTINGS, memory }, ignore);
   const [inode] = packetSockets();
-  t.equal(memory.byteLength, 131_072);
+  t.equal(memory.filter((octet) => octet === 7).length, 0, 'the ring is there');
+  t.equal(others(), 0);
   t.equal(fanout, -1);
   const counts = new Uint32Array(3).fill(7);
   addon.statistics(handle, counts);
   t.same([...counts], [0, 0, 0]);
   addon.close(handle);
   addon.close(handle);
-  t.equal(memory.byteLength, 0, 'detached: nothing can read it any more');
+  t.ok(memory.every((octet) => octet === 0));
+  memory.fill(9);
+  t.equal(others(), 0);
   t.throws(() => addon.statistics(handle, counts), { code: 'EBADF' });
   t.ok(await isReleased(inode!), 'unmapped, and so the kernel has closed the socket');
 });
@@ -76,10 +89,11 @@ test('a worker thread may end with its ring open', { skip }, async (t) => {
   const addon = fileURLToPath(new URL('../../src/capture/ring-addon.js', import.meta.url));
   const code = `import(${JSON.stringify(addon)}).then(({ loadRingAddon }) => {
     const { workerData, parentPort } = require('node:worker_threads');
-    globalThis.ring = loadRingAddon().open(workerData, () => undefined);
+    const { buffer } = new WebAssembly.Memory({ initial: 2, maximum: 2 });
+    globalThis.ring = loadRingAddon().open({ ...workerData, memory: new Uint8Array(buffer) }, () => undefined);
     parentPort.postMessage('open');
   })`;
-  const worker = new Worker(code, { eval: true, workerData: OPTIONS });
+  const worker = new Worker(code, { eval: true, workerData: SETTINGS });
   await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
   const [inode] = packetSockets();
   t.ok(inode);
@@ -89,11 +103,11 @@ test('a worker thread may end with its ring open', { skip }, async (t) => {
 
 test('two sockets in a fan-out group: the kernel chooses the group, the second joins it', { skip }, (t) => {
   const addon = loadRingAddon();
-  const first = addon.open({ ...OPTIONS, fanout: 0x2000 << 16 }, ignore); // PACKET_FANOUT_FLAG_UNIQUEID
-  const second = addon.open({ ...OPTIONS, fanout: first.fanout }, ignore);
+  const first = addon.open({ ...options(), fanout: 0x2000 << 16 }, ignore); // PACKET_FANOUT_FLAG_UNIQUEID
+  const second = addon.open({ ...options(), fanout: first.fanout }, ignore);
   t.equal(first.fanout >>> 16, 0, 'by flow hash, the flag cleared');
   t.equal(second.fanout, first.fanout);
-  const alone = addon.open(OPTIONS, ignore);
+  const alone = addon.open(options(), ignore);
   t.equal(alone.fanout, -1);
   addon.close(alone.handle);
   addon.close(first.handle);
@@ -108,7 +122,7 @@ test('a failed system call is an error with its name and code', { skip }, (t) =>
     [{ blockOctets: 1000 }, 'EINVAL', 'setsockopt PACKET_RX_RING'],
     [{ filter: new Uint8Array(8) }, 'EINVAL', 'setsockopt SO_ATTACH_FILTER'],
   ] as const) {
-    t.throws(() => addon.open({ ...OPTIONS, ...change }, ignore), { code, syscall }, syscall);
+    t.throws(() => addon.open({ ...options(), ...change }, ignore), { code, syscall }, syscall);
   }
   t.same(packetSockets(), [], 'and leaves no socket');
   t.end();

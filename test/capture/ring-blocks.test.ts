@@ -60,7 +60,7 @@ function ring(blockCount = 2, origin: Partial<RingOrigin> = {}, vnetHeader = tru
   const memory = new ArrayBuffer(BLOCK * blockCount);
   const counters = { frames: 0, kernelDroppedPackets: 0, ringFreezes: 0 };
   const layout = { blockOctets: BLOCK, blockCount, vnetHeader };
-  const blocks = new RingBlocks(memory, layout, { ...ORIGIN, ...origin }, counters);
+  const blocks = new RingBlocks(new Uint8Array(memory), layout, { ...ORIGIN, ...origin }, counters);
   const got: Record<string, unknown>[] = [];
   const calls: string[] = [];
   const receiver = {

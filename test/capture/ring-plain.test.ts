@@ -51,7 +51,7 @@ interface Fault {
   readonly value: number;
 }
 
-const FIELDS = { next: 0, captured: 12, packets: -1, first: -1, used: -1 };
+const FIELDS = { next: 0, captured: 12, packets: -1, first: -1 };
 
 const arbitraryFault: fc.Arbitrary<Fault> = fc.oneof(
   fc.record({
@@ -72,24 +72,19 @@ const arbitraryFault: fc.Arbitrary<Fault> = fc.oneof(
   fc.record({
     frame: fc.constant(0),
     field: fc.constant('first' as const),
-    value: fc.constantFrom(BLOCK - 68, BLOCK - 64, BLOCK, 2 ** 31 - 4),
-  }),
-  fc.record({
-    frame: fc.constant(0),
-    field: fc.constant('used' as const),
-    value: fc.constantFrom(-1, -(2 ** 31), 0, 48, 100, 1000, BLOCK + 1, 2 ** 31 - 1),
+    value: fc.constantFrom(BLOCK - 68, BLOCK - 64, BLOCK, 2 ** 31 - 4, -4, 50, -(2 ** 31)),
   }),
 );
 
 /** Writes a block with as many of these frames as have room in it. */
 function layBlock(
-  memory: ArrayBuffer,
+  memory: Uint8Array,
   block: number,
   frames: readonly (TimedFrame & About)[],
   fault?: Fault | undefined,
 ): void {
-  const view = new DataView(memory, block * BLOCK, BLOCK);
-  const octets = new Uint8Array(memory, block * BLOCK, BLOCK);
+  const octets = memory.subarray(block * BLOCK, (block + 1) * BLOCK);
+  const view = new DataView(octets.buffer, octets.byteOffset, BLOCK);
   octets.fill(0);
   let at = DESCRIPTOR;
   let previous = -1;
@@ -123,7 +118,6 @@ function layBlock(
   if (fault === undefined) return;
   if (fault.field === 'packets') view.setInt32(12, fault.value, true);
   else if (fault.field === 'first') view.setInt32(16, fault.value, true);
-  else if (fault.field === 'used') view.setInt32(20, fault.value, true);
   else if (fault.frame < headers.length)
     view.setInt32(headers[fault.frame]! + FIELDS[fault.field], fault.value, true);
 }
@@ -139,10 +133,10 @@ interface Ring {
 }
 
 function both(blocks: readonly Block[], { vnetHeader, origin }: Ring, options: TwinOptions) {
-  const [plain, ordinary] = twins(options);
+  const [plain, ordinary] = twins({ ...options, ringOctets: 65_536 });
   const seen = [plain, ordinary].map((twin) => {
     // Two blocks in turn, so that an old one's frames lie where a new one ends.
-    const memory = new ArrayBuffer(2 * BLOCK);
+    const memory = twin.meter.plain?.ringMemory(2 * BLOCK) ?? new Uint8Array(2 * BLOCK);
     const counters = { frames: 0, kernelDroppedPackets: 0, ringFreezes: 0 };
     const ring = new RingBlocks(
       memory,
@@ -243,7 +237,7 @@ t.test('each contradiction among plain frames is found out', async (t) => {
     for (const at of [0, 31, 32, 40, 68]) faults.push({ frame: at, field: 'next', value });
   for (const value of [BLOCK, 2 ** 31 - 1])
     for (const at of [0, 31, 32, 69]) faults.push({ frame: at, field: 'captured', value });
-  for (const value of [BLOCK - 64, BLOCK, 2 ** 31 - 4, 2 ** 31 - 256])
+  for (const value of [BLOCK - 64, BLOCK, 2 ** 31 - 4, 2 ** 31 - 256, 50, -4, -(2 ** 31)])
     faults.push({ frame: 0, field: 'first', value });
   faults.push({ frame: 0, field: 'packets', value: 2 ** 31 - 1 });
   for (const fault of faults) {
@@ -255,15 +249,5 @@ t.test('each contradiction among plain frames is found out', async (t) => {
     );
     t.equal(difference(seen), '', what);
     t.match(seen.long.error, /the packet ring is inconsistent/, what);
-  }
-  for (const value of [-1, -(2 ** 31), 0, 48, 100, 1000, BLOCK + 1]) {
-    const fault = { frame: 0, field: 'used', value } as const;
-    const other = { ...frame, octets: octets.map((octet, i) => (i === 33 ? 9 : octet)) };
-    const seen = both(
-      [{ frames }, { frames: frames.map(() => other), fault }],
-      { vnetHeader: true, origin: {} },
-      { clock: 'monotonic' },
-    );
-    t.equal(difference(seen), '', JSON.stringify(fault));
   }
 });

@@ -70,6 +70,7 @@ async function convert(
     clocks: { unix: Date.now, monotonic: () => performance.now() },
     onNotice: () => undefined,
     onFault: ({ kind }) => faultsShown.push(kind),
+    onLongWay: ({ message }) => errors.push(message),
     onWrongFormat: () => {},
     onObjectError: (object, error) => errors.push(`${object}: ${error.message}`),
     ...more,

@@ -175,6 +175,7 @@ function converter(
     clocks: { unix: Date.now, monotonic: () => performance.now() },
     onNotice: (_, text) => notices.push(text),
     onFault: ({ kind, object, line, text }) => faults.push(`${kind} ${object}:${line} ${text}`),
+    onLongWay: ({ message }) => notices.push(message),
     onWrongFormat: (object) => doubted.push(object),
     onObjectError: (object, { message }) => errors.push(`${object} ${message}`),
     ...more,

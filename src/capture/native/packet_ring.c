@@ -1,13 +1,13 @@
 /*
- * The native part of live capture on Linux: an AF_PACKET socket with a TPACKET_V3 receive ring, mapped into an
- * ArrayBuffer. It opens, watches, counts and closes; it knows no protocol, and no packet passes through it:
- * TypeScript walks the blocks (../ring-blocks.ts). See packet(7) and
+ * The native part of live capture on Linux: an AF_PACKET socket with a TPACKET_V3 receive ring, mapped over a part of
+ * a WebAssembly memory, so that nothing is copied on its way there. It opens, watches, counts and closes; it knows no
+ * protocol, and no packet passes through it: TypeScript walks the blocks (../ring-blocks.ts). See packet(7) and
  * https://docs.kernel.org/networking/packet_mmap.html.
  *
- *   open(options, wake)  → { handle, memory, vnetHeader, fanout }
+ *   open(options, wake)  → { handle, vnetHeader, fanout }
  *   attach(handle, program)       replaces the socket filter
  *   statistics(handle, counts)    counts: Uint32Array [packets, drops, freezes] since the last call
- *   close(handle)                 idempotent; detaches the memory
+ *   close(handle)                 idempotent; the memory reads as 0 from then on
  *
  * There is no state outside of a ring, so any number of worker threads may load it. A failed system call is thrown
  * as an Error with `code` ("EPERM") and `syscall`; the words for people are TypeScript's business.
@@ -36,7 +36,9 @@ struct ring {
   int owners; /* the JavaScript handle and the event loop's: the last one to leave frees */
   napi_env env;
   napi_ref wake;
-  napi_ref memory;
+  napi_ref buffer; /* the ArrayBuffer of which the ring takes these octets */
+  void *memory;
+  size_t octets;
   napi_async_cleanup_hook_handle cleanup;
   uv_poll_t poll;
 };
@@ -94,14 +96,14 @@ static void poll_closed(uv_handle_t *handle) {
 static void close_ring(struct ring *ring) {
   if (ring->fd == -1) return;
   napi_delete_reference(ring->env, ring->wake);
-  napi_delete_reference(ring->env, ring->memory);
+  napi_delete_reference(ring->env, ring->buffer);
   uv_poll_stop(&ring->poll);
   uv_close((uv_handle_t *)&ring->poll, poll_closed);
   close(ring->fd);
   ring->fd = -1;
 }
 
-/* The thread ends with the ring open. Its memory goes with the ArrayBuffer. */
+/* The thread ends with the ring open. The mapping, which keeps the kernel's side, goes with the WebAssembly memory. */
 static void environment_ends(napi_async_cleanup_hook_handle hook, void *data) {
   (void)hook;
   close_ring(data);
@@ -112,19 +114,18 @@ static void handle_collected(napi_env env, void *data, void *hint) {
   release(data);
 }
 
-/* The only place that unmaps: once no ArrayBuffer reaches the memory. Until then the mapping keeps the socket. */
-static void memory_collected(napi_env env, void *memory, void *octets) {
-  (void)env;
-  munmap(memory, (size_t)octets);
+/* Puts memory of the process where the ring is or was mapped: there must be no hole in what V8 takes for its own. */
+static bool unmap(void *memory, size_t octets) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  return mmap(memory, octets, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 }
 
 static napi_value close_(napi_env env, napi_callback_info info) {
-  napi_value argument, memory;
+  napi_value argument;
   struct ring *ring = ring_of(env, info, &argument, 1);
   if (ring == NULL || ring->fd == -1) return NULL;
-  napi_get_reference_value(env, ring->memory, &memory);
   close_ring(ring);
-  napi_detach_arraybuffer(env, memory); /* nobody can read it any more; its finalizer follows at once */
+  if (!unmap(ring->memory, ring->octets)) return throw_errno(env, errno, "mmap");
   return NULL;
 }
 
@@ -174,14 +175,16 @@ static int attach_filter(napi_env env, int fd, napi_value program) {
 }
 
 static napi_value open_(napi_env env, napi_callback_info info) {
-  napi_value arguments[2], program, result, value;
+  napi_value arguments[2], program, result, value, place, buffer;
   size_t count = 2;
   napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
   const napi_value options = arguments[0];
   const char *step = "socket";
   const int on = 1, version = TPACKET_V3;
   int vnet_header = 1, fanout = (int)number(env, options, "fanout"), error;
-  void *memory = MAP_FAILED;
+  void *memory = NULL;
+  bool is_mapped = false;
+  size_t place_octets = 0;
   struct ring *ring = NULL;
   uv_loop_t *loop;
 
@@ -208,9 +211,14 @@ static napi_value open_(napi_env env, napi_callback_info info) {
   if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) != 0) vnet_header = 0;
   step = "setsockopt PACKET_RX_RING";
   if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) != 0) goto failed;
-  step = "mmap";
-  memory = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) goto failed;
+  step = "mmap"; /* which refuses a place that does not begin with a page */
+  napi_get_named_property(env, options, "memory", &place);
+  errno = EINVAL;
+  if (napi_get_typedarray_info(env, place, NULL, &place_octets, &memory, &buffer, NULL) != napi_ok ||
+      place_octets != octets ||
+      mmap(memory, octets, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+    goto failed;
+  is_mapped = true;
   step = "setsockopt SO_ATTACH_FILTER";
   napi_get_named_property(env, options, "filter", &program);
   if (attach_filter(env, fd, program) != 0) goto failed;
@@ -234,11 +242,6 @@ static napi_value open_(napi_env env, napi_callback_info info) {
   step = "uv_poll_init";
   ring = calloc(1, sizeof *ring);
   if (ring == NULL) goto failed;
-  if (napi_create_external_arraybuffer(env, memory, octets, memory_collected, (void *)octets, &value) != napi_ok) {
-    errno = ENOTSUP; /* a runtime that cages its memory */
-    goto failed;
-  }
-  memory = MAP_FAILED; /* the ArrayBuffer's from here on */
   napi_get_uv_event_loop(env, &loop);
   errno = -uv_poll_init(loop, &ring->poll, fd);
   if (errno != 0) goto failed;
@@ -247,13 +250,14 @@ static napi_value open_(napi_env env, napi_callback_info info) {
   ring->owners = 2;
   ring->env = env;
   ring->poll.data = ring;
-  napi_create_reference(env, value, 1, &ring->memory);
+  ring->memory = memory;
+  ring->octets = octets;
+  napi_create_reference(env, buffer, 1, &ring->buffer);
   napi_create_reference(env, arguments[1], 1, &ring->wake);
   napi_add_async_cleanup_hook(env, environment_ends, ring, &ring->cleanup);
   uv_poll_start(&ring->poll, UV_READABLE, readable);
 
   napi_create_object(env, &result);
-  napi_set_named_property(env, result, "memory", value);
   napi_create_external(env, ring, handle_collected, NULL, &value);
   napi_set_named_property(env, result, "handle", value);
   napi_get_boolean(env, vnet_header != 0, &value);
@@ -265,7 +269,7 @@ static napi_value open_(napi_env env, napi_callback_info info) {
 failed:
   error = errno;
   free(ring);
-  if (memory != MAP_FAILED) munmap(memory, octets);
+  if (is_mapped) unmap(memory, octets);
   close(fd);
   return throw_errno(env, error, step);
 }

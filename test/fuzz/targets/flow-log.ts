@@ -15,6 +15,7 @@ import { FIRST_FAULT, Line, LineParser } from '../../../src/flowlogs/line-parser
 import { DEFAULT_FORMAT } from '../../../src/flowlogs/log-format.ts';
 import type { LogFormat } from '../../../src/flowlogs/log-object.ts';
 import { StringArena } from '../../../src/flowlogs/string-arena.ts';
+import { differenceOfLines } from '../../flowlogs/twin-parsers.ts';
 import type { Random } from '../random.ts';
 import type { FuzzTarget } from '../target.ts';
 
@@ -48,6 +49,7 @@ export const flowLog: FuzzTarget = {
     const whole = read(format, text, text.length, true);
     const cut = read(format, text, 7, true);
     const plain = read(format, text, 64, false);
+    strictEqual(differenceOfLines(format, text, 64), '', 'the short way of plain lines');
     // Where chunks end is nobody's business, and what a line is does not depend on who takes it.
     strictEqual(cut.said, whole.said, 'what the records say');
     strictEqual(cut.kinds, whole.kinds, 'what the lines are');
