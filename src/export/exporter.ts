@@ -146,9 +146,10 @@ export class Exporter implements GroupMember, Session<Message> {
   /** One direction of a biflow. */
   #uniflow: { layout: FlowLayout; view: DataView; offset: number } | undefined;
   #open: PooledMessage;
-  /** Monotonic time at which the open Message is to leave; 0: not yet known. */
-  #dueMilliseconds = 0;
-  #refreshedMilliseconds = 0;
+  // Infinities, not 0: V8 would have to make the object anew when the first time comes, and to compile again what reads it.
+  /** Monotonic time at which the open Message is to leave; infinite: not yet known. */
+  #dueMilliseconds = Number.POSITIVE_INFINITY;
+  #refreshedMilliseconds = Number.NEGATIVE_INFINITY;
   #messagesSinceRefresh = 0;
   #sessions = 0;
 
@@ -251,7 +252,7 @@ export class Exporter implements GroupMember, Session<Message> {
   /** Lets go of a Message that has waited long enough, and refreshes the templates. @param now monotonic ms */
   tick(now: number): void {
     if (this.#open.flowRecords > 0) {
-      if (this.#dueMilliseconds === 0)
+      if (this.#dueMilliseconds === Number.POSITIVE_INFINITY)
         this.#dueMilliseconds = now + FLUSH_MILLISECONDS - 2 * TICK_MILLISECONDS;
       else if (now >= this.#dueMilliseconds) this.#finishMessage();
     }
@@ -383,7 +384,7 @@ export class Exporter implements GroupMember, Session<Message> {
     this.#transport.send(message);
     this.#open = this.#take();
     this.#format.begin();
-    this.#dueMilliseconds = 0;
+    this.#dueMilliseconds = Number.POSITIVE_INFINITY;
   }
 
   #refreshIfDue(): void {
