@@ -38,7 +38,7 @@ const EVERY_PART = { ...PARTS, ...LONG_PARTS };
 const USAGE = `usage: npm run bench [-- ${Object.keys(EVERY_PART).join('|')}|all …] [--runs N] [--seconds S] [--minutes M] [--octets N] [--json]\n`;
 
 // A machine whose environment names certificates has every Node read and parse them at its start: 40 ms that are not Weir's.
-delete process.env.NODE_EXTRA_CA_CERTS;
+delete process.env['NODE_EXTRA_CA_CERTS'];
 
 interface Arguments {
   readonly parts: readonly string[];
