@@ -187,6 +187,27 @@ const arbitraryRing: fc.Arbitrary<Ring> = fc.record({
   ),
 });
 
+t.test('a ring has pages of its own, as long as there are some', async (t) => {
+  const [{ meter }] = twins({ clock: 'monotonic', ringOctets: 5 * 65_536 });
+  const places = Array.from({ length: 4 }, () => meter.plain!.ringMemory(2 * 65_536 - 4096));
+  t.same(
+    places.map((place) => place?.length),
+    [126_976, 126_976, undefined, undefined],
+  );
+  const [first, second] = places.map((place) => place?.byteOffset ?? 0);
+  t.equal(first! % 65_536, 0);
+  t.equal(second! - first!, 131_072);
+  // What stands there is nobody else's: the tables, the rows and the frames of files lie elsewhere.
+  for (const place of places.slice(0, 2)) place!.fill(0xff);
+  t.equal(meter.flows, 0);
+  t.ok(meter.plain!.memory.every((octet) => octet === 0));
+  meter.endAll();
+  const [{ meter: large }] = twins({ clock: 'monotonic', ringOctets: 2 ** 33 });
+  let rings = 0;
+  while (large.plain!.ringMemory(32 * 2 ** 20) !== undefined) rings++;
+  t.ok(rings > 50 && rings <= 63, `${rings} rings of 32 MiB below 2 GiB`);
+});
+
 t.test('any blocks', async (t) => {
   let frames = 0;
   let taken = 0;
