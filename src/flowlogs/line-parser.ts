@@ -17,12 +17,10 @@ import {
   FLOW_START_MILLISECONDS,
   type FlowLayout,
   KEY,
-  OCTET_DELTA_COUNT,
-  PACKET_DELTA_COUNT,
 } from '../flow/flow-record.ts';
 import { NO_ADDRESS, parseIPv4, parseIPv6 } from './address-text.ts';
 import { FAULT_KINDS, type FaultKind } from './convert-counts.ts';
-import type { FieldRole, LogField } from './fields.ts';
+import type { FieldRole } from './fields.ts';
 import { type FlowLogLayout, flowLogLayout } from './flow-log-layout.ts';
 import {
   DIRECTION_EGRESS,
@@ -32,9 +30,7 @@ import {
   EGRESS_INTERFACE,
   FLOW_DENIED,
   FORWARDED,
-  SCRATCH,
   VERDICT,
-  VRF_NAME,
 } from './flow-log-words.ts';
 import type { InterfaceMap } from './interface-map.ts';
 import {
@@ -59,6 +55,7 @@ import {
   PACKET,
   SOURCE,
 } from './line-ops.ts';
+import { linePlan } from './line-plan.ts';
 import type { LogFormat } from './log-object.ts';
 import { PlainLines } from './plain-lines.ts';
 import { MOST_LINE_OCTETS, type StringArena } from './string-arena.ts';
@@ -180,7 +177,7 @@ export class LineParser {
     const { format, withEnterprise, strings, withStrings } = options;
     this.format = format;
     this.layout = flowLogLayout(format, withEnterprise, strings.octets);
-    const { layouts, fields, enterpriseWords } = this.layout;
+    const { layouts, fields } = this.layout;
     this.#strings = strings;
     this.#interfaceMap = options.interfaceMap;
     this.#clock = options.clockMilliseconds;
@@ -190,17 +187,14 @@ export class LineParser {
     this.#hasSource = roles.has('source') || roles.has('packetSource');
     this.#hasDestination = roles.has('destination') || roles.has('packetDestination');
     this.#hasStatus = roles.has('status');
-    const plan = fields.map((field, i) => planOf(field, enterpriseWords[i], withStrings));
-    this.#ops = Int32Array.from(plan, ([op]) => op);
-    this.#slots = Int32Array.from(plan, ([, slot]) => slot);
-    this.#stringWords = Int32Array.from(plan, ([, , word]) => word);
+    const plan = linePlan(this.layout, withStrings);
+    this.#ops = plan.ops;
+    this.#slots = plan.slots;
+    this.#stringWords = plan.stringWords;
     const { words } = layouts[0];
     if (options.withPlain === true) {
       try {
-        this.#plain = PlainLines.create(
-          { ops: this.#ops, slots: this.#slots, stringWords: this.#stringWords },
-          words,
-        );
+        this.#plain = PlainLines.create(plan, words);
       } catch (error) {
         this.plainProblem = error as Error;
       }
@@ -587,58 +581,4 @@ export class LineParser {
 function matches(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
   return true;
-}
-
-/** @param enterpriseWord where the record has the field under the enterprise number; undefined: nowhere */
-function planOf(
-  { role }: LogField,
-  enterpriseWord: number | undefined,
-  withStrings: boolean,
-): [op: number, slot: number, stringWord: number] {
-  const word = enterpriseWord ?? 0;
-  switch (role) {
-    case 'source':
-      return [word === 0 ? OP_ADDRESS : OP_TOLD_ADDRESS, SOURCE, word];
-    case 'destination':
-      return [word === 0 ? OP_ADDRESS : OP_TOLD_ADDRESS, DESTINATION, word];
-    case 'packetSource':
-      return [OP_ADDRESS, PACKET + SOURCE, 0];
-    case 'packetDestination':
-      return [OP_ADDRESS, PACKET + DESTINATION, 0];
-    case 'sourcePort':
-      return [OP_PORT, 16, 0];
-    case 'destinationPort':
-      return [OP_PORT, 0, 0];
-    case 'protocol':
-      return [OP_PROTOCOL, 0, 0];
-    case 'packets':
-      return [OP_COUNTER, PACKET_DELTA_COUNT, 0];
-    case 'octets':
-      return [OP_COUNTER, OCTET_DELTA_COUNT, 0];
-    case 'start':
-      return [OP_TIME, 0, 0];
-    case 'end':
-      return [OP_TIME, 1, 0];
-    case 'tcpFlags':
-      return [OP_TCP_FLAGS, 0, 0];
-    case 'interface':
-      return [OP_INTERFACE, 0, word];
-    case 'attachment':
-      return [OP_INTERFACE, 1, word];
-    case 'action':
-      return [OP_ACTION, 0, 0];
-    case 'status':
-      return [OP_STATUS, 0, 0];
-    case 'direction':
-      return [OP_DIRECTION, 0, 0];
-    case 'vpc':
-      return withStrings ? [OP_STRING, VRF_NAME, VRF_NAME] : [OP_SKIP, 0, 0];
-    case 'unsigned8':
-      // Checked in any case: what a line is does not depend on who takes it.
-      return [OP_UINT8, word === 0 ? SCRATCH : word, 0];
-    case 'unsigned64':
-      return [OP_COUNTER, word === 0 ? SCRATCH : word, 0];
-    default:
-      return word === 0 ? [OP_SKIP, 0, 0] : [OP_STRING, word, word];
-  }
 }

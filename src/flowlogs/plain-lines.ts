@@ -21,6 +21,7 @@ import {
   TEXT_OCTETS,
 } from './assembly/plain-line-state.ts';
 import { DESTINATION, OP_ADDRESS, OP_STRING, OP_TIME, OP_TOLD_ADDRESS, PACKET, SOURCE } from './line-ops.ts';
+import type { LinePlan } from './line-plan.ts';
 
 interface Exports {
   setFormat(
@@ -40,14 +41,6 @@ const LF = 0x0a;
 const LONGEST_PAUSE = 63;
 
 let compiled: WebAssembly.Module | undefined;
-
-/** What is done with each field, in the order of the format (line-ops.ts). */
-export interface LinePlan {
-  readonly ops: Int32Array;
-  readonly slots: Int32Array;
-  /** Words that take a string, 0: none. */
-  readonly stringWords: Int32Array;
-}
 
 export class PlainLines {
   /** All of its memory, and the text as words. */
