@@ -1,12 +1,12 @@
 /**
- * Where plain-lines.ts around and assembly/plain-lines.ts find what they tell each other. Nothing but numbers in this file:
+ * Where ../plain-lines.ts and plain-lines.ts find what they tell each other. Nothing but numbers in this file:
  * both read it. Octets; everything is int32.
  */
 
 /** A field of the format: what is done with it, and its slot (line-ops.ts). */
 export const PLAN = 64;
 export const PLAN_ENTRY_OCTETS = 8;
-/** Of a format that goes the short way. AWS has 40. */
+/** Of a format that goes the short way. AWS has some 60. */
 export const MOST_PLAN_FIELDS = 120;
 
 /** Of each row: where the line ends, behind its line feed … */

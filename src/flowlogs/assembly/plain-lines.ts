@@ -1,7 +1,7 @@
 /**
  * The short way of plain lines of a flow log, in WebAssembly: AssemblyScript, compiled by scripts/build-assembly.mjs.
  *
- * Plain is what nearly every line is: of a flow, between IPv4 addresses, with addresses, times, an action and an interface, one space between two
+ * Plain is what nearly every line is: of a flow between IPv4 addresses, every field of the record told, one space between two
  * fields, a line feed at the end, and no octet beyond ASCII. Whatever else comes (NODATA, IPv6, another space, a fault) is left
  * where it stands for line-parser.ts, which does the same and knows what is wrong: what is here takes no decision, it only
  * knows when there is none to take.
@@ -44,7 +44,7 @@ import {
   ROWS,
 } from './plain-line-state.ts';
 
-/** Fewer than 2^53 in any case. */
+/** Whatever number they are, it is below 2^53. */
 const MOST_DIGITS: i32 = 15;
 /** As line-parser.ts has it for what is at most 65 535. */
 const MOST_SMALL_DIGITS: i32 = 6;
