@@ -2,6 +2,7 @@
 //
 //   src/flow/assembly/plain-packets.ts    → build/wasm/plain-packets.wasm
 //   src/flowlogs/assembly/plain-lines.ts  → build/wasm/plain-lines.wasm
+//   src/export/assembly/encode.ts         → build/wasm/encode.wasm
 //
 //   node scripts/build-assembly.mjs
 //
@@ -27,6 +28,10 @@ const MODULES = [
   {
     source: 'src/flowlogs/assembly/plain-lines.ts',
     constants: ['src/flow/record-head.ts', 'src/flowlogs/flow-log-words.ts', 'src/flowlogs/line-ops.ts'],
+  },
+  {
+    source: 'src/export/assembly/encode.ts',
+    constants: ['src/export/copies.ts', 'src/flow/record-head.ts'],
   },
 ];
 const FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];

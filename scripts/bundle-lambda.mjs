@@ -45,16 +45,17 @@ await build({
 });
 
 // What reads it by its path finds it beside itself.
-const LINES = 'plain-lines.wasm';
-let readers = 0;
-for (const name of readdirSync(folder)) {
-  const text = readFileSync(join(folder, name), 'utf8');
-  if (!text.includes(`../../wasm/${LINES}`)) continue;
-  writeFileSync(join(folder, name), text.replace(`../../wasm/${LINES}`, `./${LINES}`));
-  readers++;
+for (const module of ['plain-lines.wasm', 'encode.wasm']) {
+  let readers = 0;
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.mjs'))) {
+    const text = readFileSync(join(folder, name), 'utf8');
+    if (!text.includes(`../../wasm/${module}`)) continue;
+    writeFileSync(join(folder, name), text.replace(`../../wasm/${module}`, `./${module}`));
+    readers++;
+  }
+  if (readers !== 1) throw new Error(`${readers} files of the bundle read ${module}`);
+  copyFileSync(join(root, 'build/wasm', module), join(folder, module));
 }
-if (readers !== 1) throw new Error(`${readers} files of the bundle read ${LINES}`);
-copyFileSync(join(root, 'build/wasm', LINES), join(folder, LINES));
 
 const names = readdirSync(folder).sort();
 const archive = zip(names.map((name) => ({ name, octets: readFileSync(join(folder, name)) })));

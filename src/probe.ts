@@ -9,8 +9,9 @@ import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
 import { Exporter, TICK_MILLISECONDS } from './export/exporter.ts';
 import { type Export, type Outlet, receiversOf } from './export/outlet.ts';
-import type { FlowRecord, RecordReceiver } from './flow/flow-record.ts';
+import type { FlowRecord, RecordBatch, RecordReceiver } from './flow/flow-record.ts';
 import { Meter, type MeterOptions } from './flow/meter.ts';
+import { handOn } from './flow/record-batch.ts';
 import type { RouteLookup } from './flow/route.ts';
 import type { PacketView } from './packet/packet-view.ts';
 
@@ -94,6 +95,10 @@ export class Probe {
           if (!this.#isOut) this.#startTransports();
           const receivers = this.#receivers;
           for (let i = 0; i < receivers.length; i++) receivers[i]!.record(record);
+        },
+        records: (batch: RecordBatch): void => {
+          if (!this.#isOut) this.#startTransports();
+          for (const receiver of this.#receivers) handOn(batch, receiver);
         },
       },
     );

@@ -36,7 +36,9 @@ done < <(sed -n 's/^\([a-z][^ ]*\) *= */\1=/p' /etc/sysctl.d/90-weir.conf)
 nft -c -f /etc/nftables.conf || fault 'nftables.conf has mistakes'
 
 # Weir, as its unit starts it.
-test -s /opt/weir/build/wasm/plain-packets.wasm || fault 'what meters plain packets is not there'
+for module in plain-packets plain-lines encode; do
+  test -s "/opt/weir/build/wasm/$module.wasm" || fault "$module.wasm is not there"
+done
 weir config check /etc/weir/weir.yaml || fault 'weir.yaml has mistakes'
 rights='--inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw --bounding-set=-all,+net_raw --no-new-privs'
 # shellcheck disable=SC2086 # options, one a word

@@ -12,11 +12,14 @@ import {
   type FlowRecord,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
+  type RecordBatch,
   TUNNEL_FIELDS,
 } from '../flow/flow-record.ts';
+import { recordOf } from '../flow/record-batch.ts';
 import type { Sampling } from '../flow/sampler.ts';
 import type { GroupMember } from './balance.ts';
 import type { Element } from './elements.ts';
+import { encoderIn } from './encoder.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
 import {
@@ -93,7 +96,16 @@ export interface RecordCounts {
   octets: number;
 }
 
-const zero = (): RecordCounts => ({ records: 0, packets: 0, octets: 0 });
+/**
+ * Counts that begin. A number that V8 has kept as a small integer makes it compile again whatever reads the object, in the middle
+ * of all work, once it no longer fits 31 bits; one that was larger before anybody read it does not.
+ */
+function zero(): RecordCounts {
+  const counts = { records: 0, packets: Number.MAX_VALUE, octets: Number.MAX_VALUE };
+  counts.packets = 0;
+  counts.octets = 0;
+  return counts;
+}
 
 /** A Message and the memory that it reuses. */
 class PooledMessage implements Message {
@@ -196,6 +208,26 @@ export class Exporter implements GroupMember, Session<Message> {
     for (const offset of [record.offset, record.offset + reverse * 4]) {
       one.offset = offset;
       if (packetsOf(one) > 0) this.#record(one);
+    }
+  }
+
+  records(batch: RecordBatch): void {
+    const encoder = encoderIn(batch.shared);
+    for (let from = 0; from < batch.count; ) {
+      const message = this.#open;
+      const count = this.#format.appendSome(batch, from, encoder, message);
+      if (count > 0) {
+        const { packets, octets } = encoder;
+        this.handed += count;
+        this.accepted.records += count;
+        this.accepted.packets += packets;
+        this.accepted.octets += octets;
+        message.flowRecords += count;
+        message.packets += packets;
+        message.octets += octets;
+        from += count;
+      } else if (count === 0 && message.flowRecords > 0) this.#finishMessage();
+      else this.record(recordOf(batch, from++));
     }
   }
 

@@ -1,11 +1,15 @@
 /** What the exporter asks of an export format: NetFlow v5, v9 or IPFIX. */
 
-import type { FlowRecord } from '../flow/flow-record.ts';
+import type { FlowRecord, RecordBatch } from '../flow/flow-record.ts';
+import type { RecordEncoder } from './encoder.ts';
 import type { Message } from './message.ts';
 import type { MessageWriter } from './message-writer.ts';
 
 /** What became of a record handed to {@link Format.append}. */
 export const Appended = { YES: 0, NO_ROOM: 1, NOT_REPRESENTABLE: 2 } as const;
+
+/** What {@link Format.appendSome} leaves. */
+export const ALONE = -1;
 
 export interface Format {
   readonly protocol: 'netflow5' | 'netflow9' | 'ipfix';
@@ -22,6 +26,11 @@ export interface Format {
    * @returns one of {@link Appended}
    */
   append(record: FlowRecord, message: Message): number;
+  /**
+   * Adds records of a batch from one on, as many as there is room for and as take nothing that asks for more than copies.
+   * @returns how many, which `encoder` has encoded last; 0: there is no room; {@link ALONE}: the first is for {@link append}
+   */
+  appendSome(batch: RecordBatch, from: number, encoder: RecordEncoder, message: Message): number;
   /** Completes the Message: lengths, counts, times; all but the sequence number. */
   finish(clockMilliseconds: number): void;
   /** Writes the next sequence number into the header, and counts the Message in it. */

@@ -6,11 +6,30 @@
  * First, Last, srcport, dstport, pad, tcp_flags, prot, tos, src_as, dst_as, src_mask, dst_mask, pad.
  */
 
-import type { FlowLayout, FlowRecord } from '../flow/flow-record.ts';
+import {
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  type FlowLayout,
+  type FlowRecord,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+  type RecordBatch,
+} from '../flow/flow-record.ts';
 import type { Sampling } from '../flow/sampler.ts';
-import { Appended, type Format } from './format.ts';
+import {
+  COPY_COUNTER32,
+  COPY_INTERFACE16,
+  COPY_TIME,
+  COPY_UINT8,
+  COPY_UINT16,
+  COPY_WORDS,
+  COPY_ZEROS,
+} from './copies.ts';
+import type { RecordEncoder } from './encoder.ts';
+import { ALONE, Appended, type Format } from './format.ts';
 import type { Message } from './message.ts';
 import { MessageWriter } from './message-writer.ts';
+import { type CopyStep, RecordCopy } from './record-copy.ts';
 import { type UptimeClock, UptimeFields } from './uptime.ts';
 
 const HEADER = {
@@ -69,22 +88,11 @@ export class Netflow5 implements Format {
   #records = 0;
   #sequence = 0;
   #layout: FlowLayout | undefined;
-  #offsets = {
-    octets: 0,
-    packets: 0,
-    start: 0,
-    end: 0,
-    flags: 0,
-    tos: 0,
-    source: 0,
-    ports: 0,
-    protocol: 0,
-    input: 0,
-  };
-  /** Where the record has its egress interface; -1: nowhere. */
+  /** What a record of that layout is made by. */
+  #copy: RecordCopy | undefined;
+  /** Where the record has its interfaces; -1: nowhere. */
+  #input = 0;
   #output = -1;
-  /** Where the record has what the routes say; undefined: it has nothing of it. */
-  #route: { nextHop: number; sourceMask: number; destinationMask: number } | undefined;
 
   /** @param capacity octets of a datagram */
   constructor(options: Netflow5Options, capacity: number) {
@@ -114,11 +122,10 @@ export class Netflow5 implements Format {
     if (record.layout.ipVersion !== 4) return Appended.NOT_REPRESENTABLE;
     if (this.#layout !== record.layout) this.#learn(record.layout);
     const { view, offset } = record;
-    const at = this.#offsets;
-    const start = view.getFloat64(offset + at.start, true);
-    const end = view.getFloat64(offset + at.end, true);
-    const packets = view.getFloat64(offset + at.packets, true);
-    const octets = view.getFloat64(offset + at.octets, true);
+    const start = view.getFloat64(offset + FLOW_START_MILLISECONDS * 4, true);
+    const end = view.getFloat64(offset + FLOW_END_MILLISECONDS * 4, true);
+    const packets = view.getFloat64(offset + PACKET_DELTA_COUNT * 4, true);
+    const octets = view.getFloat64(offset + OCTET_DELTA_COUNT * 4, true);
     // Counters have 32 bits: a record that exceeds them becomes several whose sums are exact.
     const fits = packets <= MOST_COUNT && octets <= MOST_COUNT;
     const parts = fits ? 1 : Math.max(Math.ceil(packets / MOST_COUNT), Math.ceil(octets / MOST_COUNT));
@@ -126,16 +133,22 @@ export class Netflow5 implements Format {
     if ((room < parts && this.#records > 0) || !this.#uptime.fits(start, end)) return Appended.NO_ROOM;
     if (parts > room) return Appended.NOT_REPRESENTABLE; // not even one fits
 
-    const input = view.getUint32(offset + at.input, true);
+    const input = view.getUint32(offset + this.#input, true);
     const output = this.#output < 0 ? 0 : view.getUint32(offset + this.#output, true);
     if (input > 0xffff || output > 0xffff) this.#options.onWideInterface(input > 0xffff ? input : output);
 
+    this.#uptime.addTimes(start, end);
     let packetsLeft = packets;
     let octetsLeft = octets;
     for (let part = parts; part > 0; part--) {
+      const to = writer.reserve(RECORD.length);
+      this.#copy!.encode(record, writer.view, to);
+      this.#uptime.addFields(to + RECORD.first, to + RECORD.last);
+      if (parts === 1) break;
       const partPackets = Math.ceil(packetsLeft / part);
       const partOctets = Math.ceil(octetsLeft / part);
-      this.#write(record, partPackets, partOctets, start, end);
+      writer.view.setUint32(to + RECORD.packets, partPackets);
+      writer.view.setUint32(to + RECORD.octets, partOctets);
       packetsLeft -= partPackets;
       octetsLeft -= partOctets;
     }
@@ -144,38 +157,25 @@ export class Netflow5 implements Format {
     return Appended.YES;
   }
 
-  #write(record: FlowRecord, packets: number, octets: number, start: number, end: number): void {
-    const { view, offset } = record;
-    const at = this.#offsets;
+  appendSome(batch: RecordBatch, from: number, encoder: RecordEncoder, message: Message): number {
     const { writer } = this;
-    const to = writer.reserve(RECORD.length);
-    const target = writer.view;
-    // What no record of this kind has, and padding: zeros. Word by word is twice as fast as a fill of so few octets.
-    target.setInt32(to + RECORD.nextHop, 0);
-    target.setUint16(to + RECORD.output, 0);
-    target.setUint8(to + RECORD.padding, 0);
-    target.setInt32(to + RECORD.sourceAs, 0);
-    target.setInt32(to + RECORD.sourceMask, 0);
-    target.setInt32(to + RECORD.source, view.getInt32(offset + at.source));
-    target.setInt32(to + RECORD.destination, view.getInt32(offset + at.source + 4));
-    target.setUint16(to + RECORD.input, narrow(view.getUint32(offset + at.input, true)));
-    if (this.#output >= 0) {
-      target.setUint16(to + RECORD.output, narrow(view.getUint32(offset + this.#output, true)));
-    }
-    const route = this.#route;
-    if (route !== undefined) {
-      target.setInt32(to + RECORD.nextHop, view.getInt32(offset + route.nextHop));
-      target.setUint8(to + RECORD.sourceMask, view.getUint8(offset + route.sourceMask));
-      target.setUint8(to + RECORD.destinationMask, view.getUint8(offset + route.destinationMask));
-    }
-    target.setUint32(to + RECORD.packets, packets);
-    target.setUint32(to + RECORD.octets, octets);
-    this.#uptime.add(start, end, to + RECORD.first, to + RECORD.last);
-    target.setUint16(to + RECORD.sourcePort, view.getUint16(offset + at.ports + 2, true));
-    target.setUint16(to + RECORD.destinationPort, view.getUint16(offset + at.ports, true));
-    target.setUint8(to + RECORD.tcpFlags, view.getUint8(offset + at.flags));
-    target.setUint8(to + RECORD.protocol, view.getUint8(offset + at.protocol));
-    target.setUint8(to + RECORD.tos, view.getUint8(offset + at.tos));
+    const { layout } = batch;
+    if (layout.ipVersion !== 4) return ALONE;
+    if (this.#layout !== layout) this.#learn(layout);
+    const room = Math.min(MOST_RECORDS - this.#records, Math.floor(writer.room / RECORD.length));
+    const most = Math.min(batch.count - from, room);
+    if (most <= 0) return 0;
+    const count = encoder.encode(this.#copy!, batch, from, most);
+    const { earliestMilliseconds: earliest, latestMilliseconds: latest } = encoder;
+    if (count === 0 || !this.#uptime.fits(earliest, latest, count)) return ALONE;
+    this.#uptime.addTimes(earliest, latest);
+    const at = writer.position;
+    writer.copy(encoder.encoded(count * RECORD.length));
+    for (let to = at; to < writer.position; to += RECORD.length)
+      this.#uptime.addFields(to + RECORD.first, to + RECORD.last);
+    this.#records += count;
+    message.sequenced += count;
+    return count;
   }
 
   finish(clockMilliseconds: number): void {
@@ -207,32 +207,44 @@ export class Netflow5 implements Format {
   control(): void {}
 
   #learn(layout: FlowLayout): void {
-    const at = (name: string): number => layout.fields.get(name)!.offset;
+    const step = (copy: number, name: string, to: number, size: number): CopyStep => ({
+      copy,
+      from: layout.fields.get(name)!.offset,
+      to,
+      size,
+    });
+    const zeros = (to: number, size: number): CopyStep => ({ copy: COPY_ZEROS, from: 0, to, size });
     this.#layout = layout;
-    this.#offsets = {
-      octets: at('octetDeltaCount'),
-      packets: at('packetDeltaCount'),
-      start: at('flowStartMilliseconds'),
-      end: at('flowEndMilliseconds'),
-      flags: at('tcpControlBits'),
-      tos: at('ipClassOfService'),
-      source: at('sourceIPv4Address'),
-      ports: at('destinationTransportPort'),
-      protocol: at('protocolIdentifier'),
-      input: at('ingressInterface'),
-    };
+    this.#input = layout.fields.get('ingressInterface')!.offset;
     this.#output = layout.fields.get('egressInterface')?.offset ?? -1;
-    if (layout.route !== 0) {
-      this.#route = {
-        nextHop: at('ipNextHopIPv4Address'),
-        sourceMask: at('sourceIPv4PrefixLength'),
-        destinationMask: at('destinationIPv4PrefixLength'),
-      };
+    const hasRoute = layout.route !== 0;
+    const steps = [
+      step(COPY_WORDS, 'sourceIPv4Address', RECORD.source, 4),
+      step(COPY_WORDS, 'destinationIPv4Address', RECORD.destination, 4),
+      hasRoute ? step(COPY_WORDS, 'ipNextHopIPv4Address', RECORD.nextHop, 4) : zeros(RECORD.nextHop, 4),
+      step(COPY_INTERFACE16, 'ingressInterface', RECORD.input, 2),
+      this.#output < 0
+        ? zeros(RECORD.output, 2)
+        : step(COPY_INTERFACE16, 'egressInterface', RECORD.output, 2),
+      step(COPY_COUNTER32, 'packetDeltaCount', RECORD.packets, 4),
+      step(COPY_COUNTER32, 'octetDeltaCount', RECORD.octets, 4),
+      step(COPY_TIME, 'flowStartMilliseconds', RECORD.first, 4),
+      step(COPY_TIME, 'flowEndMilliseconds', RECORD.last, 4),
+      step(COPY_UINT16, 'sourceTransportPort', RECORD.sourcePort, 2),
+      step(COPY_UINT16, 'destinationTransportPort', RECORD.destinationPort, 2),
+      zeros(RECORD.padding, 1),
+      step(COPY_UINT8, 'tcpControlBits', RECORD.tcpFlags, 1),
+      step(COPY_UINT8, 'protocolIdentifier', RECORD.protocol, 1),
+      step(COPY_UINT8, 'ipClassOfService', RECORD.tos, 1),
+      // Autonomous systems, masks and padding.
+      zeros(RECORD.sourceAs, RECORD.length - RECORD.sourceAs),
+    ];
+    if (hasRoute) {
+      steps.push(
+        step(COPY_UINT8, 'sourceIPv4PrefixLength', RECORD.sourceMask, 1),
+        step(COPY_UINT8, 'destinationIPv4PrefixLength', RECORD.destinationMask, 1),
+      );
     }
+    this.#copy = new RecordCopy(steps, RECORD.length, layout);
   }
-}
-
-/** An interface index in 16 bits; 0 where it does not fit. */
-function narrow(interfaceIndex: number): number {
-  return interfaceIndex > 0xffff ? 0 : interfaceIndex;
 }

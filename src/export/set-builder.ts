@@ -47,6 +47,13 @@ export class SetBuilder {
     return true;
   }
 
+  /** How many records of so many octets the Message has room for, in the Set of that ID. */
+  roomFor(setId: number, octets: number): number {
+    const padding = this.#dialect.setAlignment - 1;
+    const room = this.writer.room - padding - (this.#setId === setId ? 0 : SET_HEADER + padding);
+    return Math.max(0, Math.floor(room / octets));
+  }
+
   /** Octets that a record may have to fit a Message alone. */
   get mostRecordOctets(): number {
     const padding = this.#dialect.setAlignment - 1;

@@ -8,9 +8,11 @@ import {
   FLOW_START_MILLISECONDS,
   type FlowLayout,
   type FlowRecord,
+  type RecordBatch,
 } from '../flow/flow-record.ts';
 import { type Dialect, fieldSpecifierOctets, writeFieldSpecifiers } from './dialect.ts';
-import { Appended, type ControlData, type Format } from './format.ts';
+import type { RecordEncoder } from './encoder.ts';
+import { ALONE, Appended, type ControlData, type Format } from './format.ts';
 import type { Message } from './message.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { OptionsTable } from './options.ts';
@@ -83,17 +85,12 @@ export class TemplateFormat implements Format {
     const room = template.startUptimeOffset < 0 || data.uptime.fits(startOf(record), endOf(record));
     const length = template.hasStrings ? template.lengthOf(record) : template.recordLength;
     if (!room || !data.openSet(template.id, length)) return Appended.NO_ROOM;
-    if (template.startUptimeOffset >= 0) {
-      const at = data.writer.position;
-      data.uptime.add(
-        startOf(record),
-        endOf(record),
-        at + template.startUptimeOffset,
-        at + template.endUptimeOffset,
-      );
-    }
     const at = data.writer.reserve(length);
-    template.encode(record, data.writer.view, at);
+    if (template.startUptimeOffset >= 0) {
+      data.uptime.addTimes(startOf(record), endOf(record));
+      data.uptime.addFields(at + template.startUptimeOffset, at + template.endUptimeOffset);
+    }
+    template.copy.encode(record, data.writer.view, at);
     if (template.hasStrings) template.encodeStrings(record, data.writer.bytes, at + template.recordLength);
     data.records++;
     message.sequenced++;
@@ -112,6 +109,31 @@ export class TemplateFormat implements Format {
     const appended = fits ? this.append(record, message) : Appended.NO_ROOM;
     template.restore(record);
     return appended;
+  }
+
+  appendSome(batch: RecordBatch, from: number, encoder: RecordEncoder, message: Message): number {
+    const data = this.#data;
+    if (batch.layout !== this.#layout) this.#switch(batch.layout);
+    const { copy, id, hasStrings, recordLength, startUptimeOffset, endUptimeOffset } = this.#template!;
+    if (hasStrings) return ALONE;
+    const most = Math.min(batch.count - from, data.roomFor(id, recordLength));
+    if (most === 0) return 0;
+    const count = encoder.encode(copy, batch, from, most);
+    if (count === 0) return ALONE;
+    const withUptime = startUptimeOffset >= 0;
+    const { earliestMilliseconds: earliest, latestMilliseconds: latest } = encoder;
+    if (withUptime && !data.uptime.fits(earliest, latest, count)) return ALONE;
+    data.openSet(id, recordLength);
+    const at = data.writer.position;
+    data.writer.copy(encoder.encoded(count * recordLength));
+    if (withUptime) {
+      data.uptime.addTimes(earliest, latest);
+      for (let to = at; to < data.writer.position; to += recordLength)
+        data.uptime.addFields(to + startUptimeOffset, to + endUptimeOffset);
+    }
+    data.records += count;
+    message.sequenced += count;
+    return count;
   }
 
   #switch(layout: FlowLayout): void {

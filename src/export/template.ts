@@ -1,41 +1,29 @@
 /**
  * Templates are data: a list of fields, each an Information Element, its size on the wire, and where its
- * value comes from. A Template is compiled once into a list of copies from a Flow Record to a Message;
+ * value comes from. A Template is compiled once into a list of copies from a Flow Record to a Message (record-copy.ts);
  * NetFlow v9 and IPFIX share it.
  */
 
-import { type FlowLayout, type FlowRecord, SEGMENT_VXLAN } from '../flow/flow-record.ts';
+import type { FlowLayout, FlowRecord } from '../flow/flow-record.ts';
+import {
+  COPY_CONSTANT8,
+  COPY_COUNTER,
+  COPY_ICMP,
+  COPY_OCTETS,
+  COPY_SEGMENT,
+  COPY_TIME,
+  COPY_UINT8,
+  COPY_UINT16,
+  COPY_UINT24,
+  COPY_UINT32,
+  COPY_WORDS,
+} from './copies.ts';
 import { type Element, elementByName } from './elements.ts';
-import { writeUint64 } from './message-writer.ts';
+import { type CopyStep, RecordCopy } from './record-copy.ts';
 
 export interface TemplateField {
   readonly element: Element;
   /** Octets on the wire; 65535: variable (IPFIX only). */
-  readonly size: number;
-}
-
-/** How a value gets from a record to a Message. */
-const Copy = {
-  WORDS: 0, //     network order already, a multiple of 4 octets
-  OCTETS: 1, //    network order already, any number of octets
-  UINT8: 2,
-  UINT16: 3,
-  UINT32: 4,
-  UINT16_LOW: 5, // the low octet of a 16-bit field (reduced-size encoding, RFC 7011 §6.2)
-  UINT24: 6, //    the low three octets of a 32-bit field (MPLS label stack sections)
-  COUNTER: 7, //   float64 to 64 bits
-  CONSTANT8: 8,
-  ICMP: 9, //      type and code, which lie in the destination port's place; 0 for other protocols
-  UPTIME: 10, //   left open: patched by the Message's boot instant
-  SEGMENT: 11, //  a network identifier (uint24) and its kind, to layer2SegmentId's 64 bits
-} as const;
-
-interface Step {
-  readonly copy: number;
-  /** Octets from the start of the record; the value of a constant. */
-  readonly from: number;
-  /** Octets from the start of the Data Record. */
-  readonly to: number;
   readonly size: number;
 }
 
@@ -48,14 +36,13 @@ export class FlowTemplate {
   /** Octets from a Data Record's start to flowStartSysUpTime and flowEndSysUpTime; -1: not among the fields. */
   readonly startUptimeOffset: number;
   readonly endUptimeOffset: number;
-  readonly #steps: readonly Step[];
+  /** What a Data Record is made by, but for its strings. */
+  readonly copy: RecordCopy;
   /** Where a record has the references of its strings, in their order on the wire, and what they point into. */
   readonly #strings: Int32Array;
   readonly #encoded: Uint8Array;
   /** The references of a record whose strings are emptied. */
   readonly #kept: Uint32Array;
-  readonly #protocolOffset: number;
-  readonly #icmpProtocol: number;
 
   /**
    * @param fields in their order on the wire, those of variable length last: names of IANA's, `name:octets` for a reduced
@@ -72,9 +59,7 @@ export class FlowTemplate {
     this.ipVersion = layout.ipVersion;
     this.fields = fields.map((field) => (typeof field === 'string' ? parseField(field) : field));
     this.id = id ?? templateId(this.fields, taken);
-    this.#protocolOffset = layout.fields.get('protocolIdentifier')!.offset;
-    this.#icmpProtocol = layout.ipVersion === 4 ? 1 : 58;
-    const steps: Step[] = [];
+    const steps: CopyStep[] = [];
     const offsets = new Map<string, number>();
     const strings: number[] = [];
     let to = 0;
@@ -91,7 +76,7 @@ export class FlowTemplate {
     this.recordLength = to;
     this.startUptimeOffset = offsets.get('flowStartSysUpTime') ?? -1;
     this.endUptimeOffset = offsets.get('flowEndSysUpTime') ?? -1;
-    this.#steps = steps;
+    this.copy = new RecordCopy(steps, to, layout);
     this.#strings = Int32Array.from(strings);
     this.#kept = new Uint32Array(strings.length);
     this.#encoded = layout.strings ?? new Uint8Array(0);
@@ -153,62 +138,6 @@ export class FlowTemplate {
   #stringOctets({ view, offset }: FlowRecord, field: number): number {
     return encodedOctets(this.#encoded, view.getUint32(offset + field, true));
   }
-
-  /** Writes one Data Record of {@link recordLength} octets at `at`; its strings follow by {@link encodeStrings}. */
-  encode(record: FlowRecord, target: DataView, at: number): void {
-    const { view, offset } = record;
-    const steps = this.#steps;
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i]!;
-      const to = at + step.to;
-      const from = offset + step.from;
-      switch (step.copy) {
-        case Copy.WORDS:
-          for (let k = 0; k < step.size; k += 4) target.setInt32(to + k, view.getInt32(from + k));
-          break;
-        case Copy.OCTETS:
-          for (let k = 0; k < step.size; k++) target.setUint8(to + k, view.getUint8(from + k));
-          break;
-        case Copy.UINT8:
-        case Copy.UINT16_LOW:
-          target.setUint8(to, view.getUint8(from));
-          break;
-        case Copy.UINT16:
-          target.setUint16(to, view.getUint16(from, true));
-          break;
-        case Copy.UINT32:
-          target.setInt32(to, view.getInt32(from, true));
-          break;
-        case Copy.UINT24:
-          target.setUint8(to, view.getUint8(from + 2));
-          target.setUint16(to + 1, view.getUint16(from, true));
-          break;
-        case Copy.COUNTER:
-          writeUint64(target, to, view.getFloat64(from, true));
-          break;
-        case Copy.CONSTANT8:
-          target.setUint8(to, step.from);
-          break;
-        case Copy.ICMP:
-          target.setUint16(
-            to,
-            view.getUint8(offset + this.#protocolOffset) === this.#icmpProtocol
-              ? view.getUint16(from, true)
-              : 0,
-          );
-          break;
-        case Copy.SEGMENT: {
-          // Octet 0 is the kind, as far as IANA has a number for it: VXLAN's. The identifier is in the last three.
-          const segment = view.getInt32(from, true);
-          target.setInt32(to, segment >>> 24 === SEGMENT_VXLAN ? SEGMENT_VXLAN << 24 : 0);
-          target.setInt32(to + 4, segment & 0xffffff);
-          break;
-        }
-        default:
-          target.setInt32(to, 0);
-      }
-    }
-  }
 }
 
 /** biflowDirection: the source of the biflow is who began it, as far as the first packet can tell (RFC 5103 §6.3). */
@@ -232,18 +161,19 @@ function parseField(name: string): TemplateField {
   return { element, size: size === undefined ? element.size : Number(size) };
 }
 
-function step({ element, size }: TemplateField, to: number, layout: FlowLayout): Step {
+function step({ element, size }: TemplateField, to: number, layout: FlowLayout): CopyStep {
   const { name } = element;
-  if (name === 'ipVersion') return { copy: Copy.CONSTANT8, from: layout.ipVersion, to, size };
+  if (name === 'ipVersion') return { copy: COPY_CONSTANT8, from: layout.ipVersion, to, size };
   if (name === 'flowStartSysUpTime' || name === 'flowEndSysUpTime') {
-    return { copy: Copy.UPTIME, from: 0, to, size };
+    const time = name === 'flowStartSysUpTime' ? 'flowStartMilliseconds' : 'flowEndMilliseconds';
+    return { copy: COPY_TIME, from: layout.fields.get(time)!.offset, to, size };
   }
-  if (name === 'biflowDirection') return { copy: Copy.CONSTANT8, from: INITIATOR, to, size };
+  if (name === 'biflowDirection') return { copy: COPY_CONSTANT8, from: INITIATOR, to, size };
   if (name.startsWith('reverseIcmpTypeCode')) {
-    return { copy: Copy.ICMP, from: layout.fields.get('reverseDestinationTransportPort')!.offset, to, size };
+    return { copy: COPY_ICMP, from: layout.fields.get('reverseDestinationTransportPort')!.offset, to, size };
   }
   if (name.startsWith('icmpTypeCode')) {
-    return { copy: Copy.ICMP, from: layout.fields.get('destinationTransportPort')!.offset, to, size };
+    return { copy: COPY_ICMP, from: layout.fields.get('destinationTransportPort')!.offset, to, size };
   }
   // The VLAN has two names: collectors of NetFlow know vlanId (58), those of IPFIX dot1qVlanId (243).
   const field = layout.fields.get(name === 'dot1qVlanId' ? 'vlanId' : name);
@@ -251,17 +181,17 @@ function step({ element, size }: TemplateField, to: number, layout: FlowLayout):
   const { offset: from, kind } = field;
   switch (kind) {
     case 'network':
-      return { copy: size % 4 === 0 ? Copy.WORDS : Copy.OCTETS, from, to, size };
+      return { copy: size % 4 === 0 ? COPY_WORDS : COPY_OCTETS, from, to, size };
     case 'segment':
-      return { copy: Copy.SEGMENT, from, to, size };
+      return { copy: COPY_SEGMENT, from, to, size };
     case 'float64':
-      return { copy: Copy.COUNTER, from, to, size };
+      return { copy: COPY_COUNTER, from, to, size };
     case 'uint8':
-      return { copy: Copy.UINT8, from, to, size };
+      return { copy: COPY_UINT8, from, to, size };
     case 'uint16':
-      return { copy: size === 1 ? Copy.UINT16_LOW : Copy.UINT16, from, to, size };
+      return { copy: size === 1 ? COPY_UINT8 : COPY_UINT16, from, to, size };
     default:
-      return { copy: size === 3 ? Copy.UINT24 : Copy.UINT32, from, to, size };
+      return { copy: size === 3 ? COPY_UINT24 : COPY_UINT32, from, to, size };
   }
 }
 

@@ -32,22 +32,16 @@ export class UptimeClock {
   }
 }
 
-/** The times of one datagram's records, and where their uptime fields wait to be patched. */
+/** The times of one datagram's records: their fields hold Unix milliseconds modulo 2^32 until the boot instant is known. */
 export class UptimeFields {
   earliestMilliseconds = Number.POSITIVE_INFINITY;
   latestMilliseconds = 0;
   #count = 0;
-  readonly #starts: Float64Array;
-  readonly #ends: Float64Array;
-  readonly #startPositions: Int32Array;
-  readonly #endPositions: Int32Array;
+  readonly #positions: Int32Array;
 
   /** @param capacity records that fit a datagram */
   constructor(capacity: number) {
-    this.#starts = new Float64Array(capacity);
-    this.#ends = new Float64Array(capacity);
-    this.#startPositions = new Int32Array(capacity);
-    this.#endPositions = new Int32Array(capacity);
+    this.#positions = new Int32Array(2 * capacity);
   }
 
   clear(): void {
@@ -56,22 +50,23 @@ export class UptimeFields {
     this.latestMilliseconds = 0;
   }
 
-  /** True if a record with these times can share a datagram with those before it. */
-  fits(startMilliseconds: number, endMilliseconds: number): boolean {
-    const earliest = Math.min(this.earliestMilliseconds, startMilliseconds);
-    const latest = Math.max(this.latestMilliseconds, endMilliseconds);
-    return this.#count === 0 || latest - earliest < SPAN_MILLISECONDS - 2000;
+  /** True if so many records with these times can share a datagram with those before them. One alone always can. */
+  fits(earliestMilliseconds: number, latestMilliseconds: number, records = 1): boolean {
+    const earliest = Math.min(this.earliestMilliseconds, earliestMilliseconds);
+    const latest = Math.max(this.latestMilliseconds, latestMilliseconds);
+    return (this.#count === 0 && records === 1) || latest - earliest < SPAN_MILLISECONDS - 2000;
   }
 
-  /** Notes a record's times (Unix milliseconds) and the octets at which its fields lie in the datagram. */
-  add(startMilliseconds: number, endMilliseconds: number, startPosition: number, endPosition: number): void {
-    const i = this.#count++;
-    this.#starts[i] = startMilliseconds;
-    this.#ends[i] = endMilliseconds;
-    this.#startPositions[i] = startPosition;
-    this.#endPositions[i] = endPosition;
-    if (startMilliseconds < this.earliestMilliseconds) this.earliestMilliseconds = startMilliseconds;
-    if (endMilliseconds > this.latestMilliseconds) this.latestMilliseconds = endMilliseconds;
+  /** Notes the times of records (Unix milliseconds), whose fields follow by {@link addFields}. */
+  addTimes(earliestMilliseconds: number, latestMilliseconds: number): void {
+    if (earliestMilliseconds < this.earliestMilliseconds) this.earliestMilliseconds = earliestMilliseconds;
+    if (latestMilliseconds > this.latestMilliseconds) this.latestMilliseconds = latestMilliseconds;
+  }
+
+  /** Notes the octets at which a record's fields lie in the datagram. */
+  addFields(startPosition: number, endPosition: number): void {
+    this.#positions[this.#count++] = startPosition;
+    this.#positions[this.#count++] = endPosition;
   }
 
   /** The header's time: the exporter's clock, unless the records are too far from it or ahead of it. */
@@ -83,10 +78,12 @@ export class UptimeFields {
       : clockMilliseconds;
   }
 
+  /** Takes the boot instant off all fields. */
   patch(view: DataView, bootMilliseconds: number): void {
+    const boot = (bootMilliseconds % SPAN_MILLISECONDS) | 0;
     for (let i = 0; i < this.#count; i++) {
-      view.setUint32(this.#startPositions[i]!, this.#starts[i]! - bootMilliseconds);
-      view.setUint32(this.#endPositions[i]!, this.#ends[i]! - bootMilliseconds);
+      const position = this.#positions[i]!;
+      view.setInt32(position, view.getInt32(position) - boot);
     }
   }
 }

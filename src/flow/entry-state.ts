@@ -10,6 +10,9 @@ export const RESET = 0x08000000; // … namely RST
 export const LONG = 0x10000000; //  … which has outlived an active timeout: an older flow, dear to eviction
 export const VALUES = 0x00ffffff; // tcpControlBits and ipClassOfService
 
+/** The second word of a key that is nobody's: where ECN would stand it has zeros (packet-layout.ts). */
+export const NO_KEY = 0x0300;
+
 /** TCP control bits. */
 export const FIN = 0x01;
 export const SYN = 0x02;

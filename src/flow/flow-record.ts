@@ -20,6 +20,7 @@ import {
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
 } from './record-head.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import {
   TCP_FLAGS,
   TCP_LEAST_WINDOW,
@@ -99,9 +100,23 @@ export interface FlowRecord {
   readonly offset: number;
 }
 
+/** Flow Records that leave together, of one layout and in memory that WebAssembly shares. Reused, as {@link FlowRecord}. */
+export interface RecordBatch {
+  /** Of records of one direction. */
+  readonly layout: FlowLayout;
+  readonly shared: SharedMemory;
+  /** All of the memory … */
+  readonly view: DataView;
+  /** … and in it, where each record begins, in octets. */
+  readonly list: Uint32Array;
+  count: number;
+}
+
 /** Who takes Flow Records: the Exporting Processes. Called synchronously. */
 export interface RecordReceiver {
   record(record: FlowRecord): void;
+  /** Takes several at once; where there is none, `record` takes each. */
+  records?(batch: RecordBatch): void;
 }
 
 /** Fields of tunnels, where records have them. */

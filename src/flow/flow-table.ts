@@ -26,7 +26,7 @@ import {
 } from '../packet/packet-layout.ts';
 import type { PacketView } from '../packet/packet-view.ts';
 import { BiflowDirections } from './biflow.ts';
-import { ACK, ENDED, FIN, LIVE, LONG, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
+import { ACK, ENDED, FIN, LIVE, LONG, NO_KEY, OPEN, RESET, RST, SYN, VALUES } from './entry-state.ts';
 import { beginExtension, openExtension, updateExtension } from './extension.ts';
 import { FlowIndex, mostIndexWords } from './flow-index.ts';
 import {
@@ -39,15 +39,15 @@ import {
   LAST_TICK,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
+  type RecordBatch,
   START_TICK,
 } from './flow-record.ts';
+import { MOST_RECORDS } from './record-batch.ts';
 import { LONGEST_PROBE } from './record-head.ts';
 import { RouteFields, type RouteLookup } from './route.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import { CAPACITY, FREE, FREE_COUNT, MAY_BEGIN, TABLE_STATE_WORDS, USED } from './table-state.ts';
 import { TimerWheel, wheelWords } from './timer-wheel.ts';
-
-/** A second word that no Flow Key has: where ECN would stand it has zeros (packet-layout.ts). */
-const NO_KEY = 0x0300;
 
 /** Slots that eviction looks at to find the smallest, and at most while all of them have more than one packet. */
 const EVICTION_WINDOW = 8;
@@ -60,12 +60,26 @@ const LARGEST_WINDOW = 32;
 const CACHE_LINE_OFFSET = 48;
 
 /** Memory that a table shares with the short way (plain-packets.ts). */
-export interface TableMemory {
-  readonly buffer: ArrayBuffer;
-  /** @returns where octets begin that are all 0 */
-  allocate(octets: number): number;
+export interface TableMemory extends SharedMemory {
   /** Puts the entries of an index into a larger one. @param hashes of the slots */
   rehash(old: Int32Array, entries: Int32Array, hashes: Int32Array): void;
+  /**
+   * Marks records as on their way out and lists them: those of entries from a slot on that have one open, and of which nothing
+   * is due and no end was seen. It ends before the first of another kind.
+   * @returns the slot that it came to
+   */
+  endSome(
+    table: FlowTable,
+    entries: { readonly from: number; readonly most: number },
+    tick: number,
+    list: Uint32Array,
+  ): number;
+  /** How many it listed, and what they carry. */
+  readonly endedRecords: number;
+  readonly endedPackets: number;
+  readonly endedOctets: number;
+  /** Frees the slots of records that were listed. */
+  release(table: FlowTable, list: Uint32Array, count: number): void;
 }
 
 export interface FlowTableOptions {
@@ -88,6 +102,8 @@ export interface FlowTableOptions {
   readonly makeRoom: () => void;
   /** Called for each record that leaves, which lies at word `base` of `words`, its flowEndReason set. */
   readonly emit: (table: FlowTable, base: number, reason: number) => void;
+  /** As `emit`, of records that all have one flowEndReason, and what they carry. */
+  readonly emitBatch: (batch: RecordBatch, reason: number, packets: number, octets: number) => void;
 }
 
 /** Words that a table of so many flows takes at most. */
@@ -98,6 +114,7 @@ export function tableWords(recordWords: number, capacity: number): number {
     mostIndexWords(capacity) +
     freeAndHashes +
     wheelWords(capacity) +
+    MOST_RECORDS +
     TABLE_STATE_WORDS
   );
 }
@@ -127,8 +144,9 @@ export class FlowTable {
   readonly #extension: number;
   readonly #route: RouteFields | undefined;
   readonly #keyWords: number;
-  readonly #activeTimeout: number;
-  readonly #idleTimeout: number;
+  /** In ticks. */
+  readonly activeTimeout: number;
+  readonly idleTimeout: number;
   readonly #linger: number;
   readonly #lingerAfterFin: number;
   readonly #biflow: BiflowDirections | undefined;
@@ -136,6 +154,10 @@ export class FlowTable {
   readonly #soonest: number;
   readonly #makeRoom: () => void;
   readonly #emit: FlowTableOptions['emit'];
+  readonly #emitBatch: FlowTableOptions['emitBatch'];
+  readonly #memory: TableMemory | undefined;
+  /** Records that leave together. */
+  readonly #batch: RecordBatch | undefined;
   readonly #visit = (slot: number): void => this.#visitDue(slot);
 
   /** Freed slots, a stack; below {@link USED} every slot was taken once. */
@@ -158,11 +180,11 @@ export class FlowTable {
     const allocate = (words: number): Int32Array =>
       memory === undefined
         ? new Int32Array(words)
-        : new Int32Array(memory.buffer, memory.allocate(words * 4), words);
+        : new Int32Array(memory.memory.buffer, memory.allocate(words * 4), words);
     this.state = allocate(TABLE_STATE_WORDS);
     this.index = new FlowIndex(options.capacity, undefined, allocate, this.state, memory);
-    this.#activeTimeout = options.activeTimeoutMilliseconds;
-    this.#idleTimeout = options.idleTimeoutMilliseconds;
+    this.activeTimeout = options.activeTimeoutMilliseconds;
+    this.idleTimeout = options.idleTimeoutMilliseconds;
     this.#linger = Math.min(options.lingerMilliseconds, options.idleTimeoutMilliseconds);
     this.#lingerAfterFin =
       options.layout.reverse === 0
@@ -171,6 +193,8 @@ export class FlowTable {
     this.#soonest = Math.min(options.activeTimeoutMilliseconds, options.idleTimeoutMilliseconds);
     this.#makeRoom = options.makeRoom;
     this.#emit = options.emit;
+    this.#emitBatch = options.emitBatch;
+    this.#memory = memory;
     this.#wheel = new TimerWheel(options.capacity, allocate, this.state);
     this.#free = allocate(options.capacity);
     this.state[FREE] = this.#free.byteOffset;
@@ -179,13 +203,18 @@ export class FlowTable {
     this.#mayBegin = options.layout.route === 0 ? 1 : 0;
     this.state[MAY_BEGIN] = this.#mayBegin;
     const octets = options.capacity * options.layout.words * 4;
-    const buffer = memory?.buffer ?? new ArrayBuffer(octets + CACHE_LINE_OFFSET);
+    const buffer = memory?.memory.buffer ?? new ArrayBuffer(octets + CACHE_LINE_OFFSET);
     const at = memory?.allocate(octets) ?? CACHE_LINE_OFFSET;
     this.words = new Int32Array(buffer, at, octets / 4);
     this.floats = new Float64Array(buffer, at, octets / 8);
     this.view = new DataView(buffer, at, octets);
     this.#keyWords = options.layout.keyWords;
     const { layout, packets, routes } = options;
+    if (memory !== undefined) {
+      const view = new DataView(buffer);
+      const list = new Uint32Array(buffer, memory.allocate(MOST_RECORDS * 4), MOST_RECORDS);
+      this.#batch = { layout, shared: memory, view, list, count: 0 };
+    }
     const isBiflow = layout.reverse !== 0;
     this.#biflow = isBiflow
       ? new BiflowDirections(layout, this.words, this.floats, packets, routes)
@@ -247,8 +276,8 @@ export class FlowTable {
       const at = slot * this.#stride;
       if (
         (words[at + FLAGS]! & (OPEN | ENDED)) !== OPEN ||
-        ((tick - words[at + START_TICK]!) | 0) >= this.#activeTimeout ||
-        ((tick - words[at + LAST_TICK]!) | 0) >= this.#idleTimeout
+        ((tick - words[at + START_TICK]!) | 0) >= this.activeTimeout ||
+        ((tick - words[at + LAST_TICK]!) | 0) >= this.idleTimeout
       ) {
         slot = this.#settle(slot, packet, tick);
       }
@@ -379,6 +408,9 @@ export class FlowTable {
       this.index.clear();
     }
     while (this.#endCursor < this.state[USED]! && count < most) {
+      const together = this.#endTogether(most - count);
+      count += together;
+      if (together > 0) continue;
       const slot = this.#endCursor++;
       const state = this.words[slot * this.#stride + FLAGS]!;
       if ((state & LIVE) === 0) continue;
@@ -394,6 +426,23 @@ export class FlowTable {
       this.#isEnding = false;
       this.state[MAY_BEGIN] = this.#mayBegin;
     }
+    return count;
+  }
+
+  /** Ends flows of which there is nothing to decide, from the cursor on. @returns how many */
+  #endTogether(most: number): number {
+    const batch = this.#batch;
+    const memory = this.#memory;
+    if (batch === undefined || memory === undefined) return 0;
+    const { list } = batch;
+    const entries = { from: this.#endCursor, most: Math.min(most, MOST_RECORDS) };
+    this.#endCursor = memory.endSome(this, entries, this.#tick, list);
+    const count = memory.endedRecords;
+    if (count === 0) return 0;
+    batch.count = count;
+    this.#emitBatch(batch, FlowEndReason.FORCED_END, memory.endedPackets, memory.endedOctets);
+    memory.release(this, list, count);
+    this.ended[FlowEndReason.FORCED_END] = this.ended[FlowEndReason.FORCED_END]! + count;
     return count;
   }
 
@@ -503,8 +552,8 @@ export class FlowTable {
         ? ((words[base + LAST_TICK]! - tick) | 0) + this.#linger
         : (state & ENDED) !== 0
           ? this.#lingerAfterFin
-          : this.#idleTimeout;
-    this.#wheel.link(slot, tick + Math.min(this.#activeTimeout, endIn));
+          : this.idleTimeout;
+    this.#wheel.link(slot, tick + Math.min(this.activeTimeout, endIn));
   }
 
   /** FIN or RST: the flow is over, and lingers. @param closes for good: from now on nothing keeps it */
@@ -515,7 +564,7 @@ export class FlowTable {
     if ((state & ended) === ended) return;
     words[base + FLAGS] = state | ended;
     this.#wheel.unlink(slot);
-    const activeIn = this.#activeTimeout - ((tick - words[base + START_TICK]!) | 0);
+    const activeIn = this.activeTimeout - ((tick - words[base + START_TICK]!) | 0);
     this.#wheel.link(slot, tick + Math.min(closes ? this.#linger : this.#lingerAfterFin, activeIn));
   }
 
@@ -551,9 +600,9 @@ export class FlowTable {
     const state = words[base + FLAGS]!;
     const ended = (state & ENDED) !== 0;
     // Milliseconds until each deadline; not positive: passed.
-    let activeIn = this.#activeTimeout - ((tick - words[base + START_TICK]!) | 0);
+    let activeIn = this.activeTimeout - ((tick - words[base + START_TICK]!) | 0);
     const lingers = (state & RESET) !== 0 ? this.#linger : this.#lingerAfterFin;
-    const endIn = (ended ? lingers : this.#idleTimeout) - ((tick - words[base + LAST_TICK]!) | 0);
+    const endIn = (ended ? lingers : this.idleTimeout) - ((tick - words[base + LAST_TICK]!) | 0);
     if ((state & OPEN) === 0) activeIn = endIn;
     else if (activeIn <= 0 && activeIn <= endIn) {
       this.#export(base, FlowEndReason.ACTIVE_TIMEOUT);

@@ -30,12 +30,14 @@ import {
   flowLayout,
   OCTET_DELTA_COUNT,
   PACKET_DELTA_COUNT,
+  type RecordBatch,
   type RecordReceiver,
 } from './flow-record.ts';
 import { FlowTable, tableWords } from './flow-table.ts';
 import { Fragments, LIFETIME_MILLISECONDS, MOST_WAITING } from './fragments.ts';
 import { type HashSeed, hashKey } from './hash.ts';
 import { PlainPackets } from './plain-packets.ts';
+import { handOn } from './record-batch.ts';
 import { GRANULE_SHIFT } from './record-head.ts';
 import type { RouteLookup } from './route.ts';
 import { Sampler, type Sampling } from './sampler.ts';
@@ -175,7 +177,7 @@ export class Meter implements FrameReceiver {
     this.#view =
       plain === undefined
         ? new PacketView(rows)
-        : new PacketView(rows, plain.buffer, plain.allocate(rows * PACKET_WORDS * 4));
+        : new PacketView(rows, plain.memory.buffer, plain.allocate(rows * PACKET_WORDS * 4));
     this.#view.withTcp = this.#full;
     this.#byPacketTime = options.clock === 'packet';
     this.#monotonic = options.monotonicMilliseconds;
@@ -195,6 +197,7 @@ export class Meter implements FrameReceiver {
         halfClosedMilliseconds: HALF_CLOSED_MILLISECONDS,
         makeRoom: () => this.#makeRoom(),
         emit: (from, base, reason) => this.#emit(from, base, reason),
+        emitBatch: (batch, reason, packets, octets) => this.#emitBatch(batch, reason, packets, octets),
       });
     this.tables = [table(layouts[0]!), table(layouts[1]!)];
     if (plain !== undefined) {
@@ -549,6 +552,13 @@ export class Meter implements FrameReceiver {
     if (this.flows < this.maxFlows) return;
     const [ipv4, ipv6] = this.tables;
     (ipv4.flows >= ipv6.flows ? ipv4 : ipv6).evict();
+  }
+
+  #emitBatch(batch: RecordBatch, reason: number, packets: number, octets: number): void {
+    this.records[reason] = this.records[reason]! + batch.count;
+    this.recordedPackets += packets;
+    this.recordedOctets += octets;
+    handOn(batch, this.#receiver);
   }
 
   #emit(table: FlowTable, base: number, reason: number): void {

@@ -4,7 +4,7 @@
  *
  * Memory, each part on a cache line of its own:
  *
- *   state │ frames of files │ rings │ rows of packets, a candidate each │ for each table: index, records
+ *   state │ frames of files │ rings │ rows of packets, a candidate each │ for each table: index, records │ what encodes them
  *
  * It is as large as the tables may become, and used only as they grow.
  */
@@ -16,6 +16,9 @@ import {
   BEGUN_IPV6,
   COUNTED_OCTETS,
   COUNTED_PACKETS,
+  ENDED_OCTETS,
+  ENDED_PACKETS,
+  ENDED_RECORDS,
   FRAMES,
   GREATEST,
   PENDING,
@@ -24,8 +27,10 @@ import {
   TICK,
   TICK_MILLISECONDS,
 } from './assembly/plain-state.ts';
+import { FlowEndReason } from './flow-record.ts';
 import type { FlowTable, TableMemory } from './flow-table.ts';
 import type { HashSeed } from './hash.ts';
+import { ENCODER_OCTETS } from './shared-memory.ts';
 
 interface Exports {
   setRows(at: number, most: number, candidates: number): void;
@@ -44,6 +49,17 @@ interface Exports {
   rehash(old: number, oldEntries: number, entries: number, mask: number, hashes: number): void;
   lookUp(): void;
   count(from: number): number;
+  endSome(
+    ipVersion: number,
+    from: number,
+    most: number,
+    tick: number,
+    active: number,
+    idle: number,
+    reason: number,
+    list: number,
+  ): number;
+  release(ipVersion: number, list: number, count: number): void;
 }
 
 /** Built by scripts/build-assembly.mjs; the path is that from the compiled file, build/src/flow/. */
@@ -60,7 +76,7 @@ const RINGS = FRAME_OCTETS + PAGE_OCTETS;
 const RINGS_END_BEFORE = 2 ** 31;
 
 export class PlainPackets implements TableMemory {
-  readonly buffer: ArrayBuffer;
+  readonly memory: WebAssembly.Memory;
   readonly functions: Exports;
   readonly integers: Int32Array;
   readonly floats: Float64Array;
@@ -79,7 +95,7 @@ export class PlainPackets implements TableMemory {
    * @throws Error where it is not to be had: not built, a processor that V8 knows no vectors of, no room for so large a memory
    */
   static create(rows: number, tableOctets: number, ringOctets = 0): PlainPackets {
-    const octets = rows * (PACKET_WORDS + 1) * 4 + tableOctets + 16 * ALIGNMENT;
+    const octets = rows * (PACKET_WORDS + 1) * 4 + tableOctets + ENCODER_OCTETS + 16 * ALIGNMENT;
     const room = Math.min(MOST_PAGES * PAGE_OCTETS - octets, RINGS_END_BEFORE) - RINGS;
     const ringPages = Math.floor(Math.max(0, Math.min(ringOctets, room)) / PAGE_OCTETS);
     const rings = ringPages * PAGE_OCTETS;
@@ -89,11 +105,12 @@ export class PlainPackets implements TableMemory {
     const module = new WebAssembly.Module(readFileSync(MODULE));
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    return new PlainPackets(memory.buffer, exports as unknown as Exports, RINGS + rings);
+    return new PlainPackets(memory, exports as unknown as Exports, RINGS + rings);
   }
 
-  private constructor(buffer: ArrayBuffer, functions: Exports, ringsEnd: number) {
-    this.buffer = buffer;
+  private constructor(memory: WebAssembly.Memory, functions: Exports, ringsEnd: number) {
+    const { buffer } = memory;
+    this.memory = memory;
     this.functions = functions;
     this.integers = new Int32Array(buffer, 0, STATE_OCTETS / 4);
     this.floats = new Float64Array(buffer, 0, STATE_OCTETS / 8);
@@ -108,14 +125,14 @@ export class PlainPackets implements TableMemory {
     const next = at + Math.ceil(octets / PAGE_OCTETS) * PAGE_OCTETS;
     if (next > this.#ringsEnd) return undefined;
     this.#nextRing = next;
-    return new Uint8Array(this.buffer, at, octets);
+    return new Uint8Array(this.memory.buffer, at, octets);
   }
 
   /** Octets on a cache line of their own, all 0. They are never given back. */
   allocate(octets: number): number {
     const at = Math.ceil(this.#next / ALIGNMENT) * ALIGNMENT;
     this.#next = at + octets;
-    if (this.#next > this.buffer.byteLength)
+    if (this.#next > this.memory.buffer.byteLength)
       throw new Error('the memory of plain packets was made too small');
     return at;
   }
@@ -129,6 +146,40 @@ export class PlainPackets implements TableMemory {
       entries.length - 1,
       hashes.byteOffset,
     );
+  }
+
+  /** See {@link TableMemory}. */
+  endSome(
+    { layout, activeTimeout, idleTimeout }: FlowTable,
+    { from, most }: { readonly from: number; readonly most: number },
+    tick: number,
+    list: Uint32Array,
+  ): number {
+    return this.functions.endSome(
+      layout.ipVersion,
+      from,
+      most,
+      tick,
+      activeTimeout,
+      idleTimeout,
+      FlowEndReason.FORCED_END,
+      list.byteOffset,
+    );
+  }
+
+  /** See {@link TableMemory}. */
+  release({ layout }: FlowTable, list: Uint32Array, count: number): void {
+    this.functions.release(layout.ipVersion, list.byteOffset, count);
+  }
+
+  get endedRecords(): number {
+    return this.integers[ENDED_RECORDS / 4]!;
+  }
+  get endedPackets(): number {
+    return this.floats[ENDED_PACKETS / 8]!;
+  }
+  get endedOctets(): number {
+    return this.floats[ENDED_OCTETS / 8]!;
   }
 
   /** Where the packets wait. @param batch those that are looked up together */

@@ -48,9 +48,9 @@ export class ConvertCounts {
   unnumberedInterfaces = 0;
   /** Records of which strings are left empty, so that they fit a datagram: for each collector where that is so. */
   shortened = 0;
-  /** Packets and octets of the records converted, and of those passed over. */
-  packets = 0;
-  octets = 0;
+  /** Packets and octets of the records converted, and of those passed over. The former as exporter.ts has its counts. */
+  packets = Number.MAX_VALUE;
+  octets = Number.MAX_VALUE;
   droppedPackets = 0;
   droppedOctets = 0;
   /** Objects that were exported, and those that could not be read to their end or lost records on the way out. */
@@ -59,4 +59,9 @@ export class ConvertCounts {
   /** Octets of lines read (decompressed text), and as stored of the objects that are done. */
   textOctets = 0;
   storedOctets = 0;
+
+  constructor() {
+    this.packets = 0;
+    this.octets = 0;
+  }
 }

@@ -10,12 +10,12 @@ import { registerElements } from '../export/elements.ts';
 import { TICK_MILLISECONDS } from '../export/exporter.ts';
 import type { Export } from '../export/outlet.ts';
 import { FLOW_END_MILLISECONDS, OCTET_DELTA_COUNT, PACKET_DELTA_COUNT } from '../flow/flow-record.ts';
+import { handOn } from '../flow/record-batch.ts';
 import { ConvertCounts, FAULT_KINDS, type FaultKind } from './convert-counts.ts';
 import type { ConverterOptions } from './convert-options.ts';
 import { elementOf, flowLogElements } from './flow-log-layout.ts';
 import { DIRECTION_EGRESS, DIRECTION_INGRESS, DIRECTION_UNKNOWN } from './flow-log-words.ts';
 import { LineAssembler, type Lines } from './line-assembler.ts';
-import { ACTION_REJECT } from './line-ops.ts';
 import { FIRST_FAULT, Line, LineParser } from './line-parser.ts';
 import { DEFAULT_FORMAT, FormatError, isHeader, parseFormat } from './log-format.ts';
 import type { KnownFormat, LogFormat, LogObject, ParquetContent, TextContent } from './log-object.ts';
@@ -248,6 +248,12 @@ export class Converter {
     let header: LogFormat | undefined;
     while (lines < most && parser.position < to) {
       const from = parser.position;
+      const plain = parser.takePlain(bytes, most - lines);
+      if (plain > 0) {
+        lines += plain;
+        this.#plainRecords(parser, plain);
+        continue;
+      }
       const kind = parser.next(bytes);
       lines++;
       if (kind === Line.RECORD) this.#record(parser);
@@ -274,20 +280,48 @@ export class Converter {
   }
 
   #record(parser: LineParser): void {
+    if (!this.#admit(parser)) return;
+    const ways = this.#ways;
+    ways.start();
+    const receivers = parser.isReject ? ways.rejected : ways.accepted;
+    for (let i = 0; i < receivers.length; i++) receivers[i]!.record(parser.record);
+    const more = this.#options.ways;
+    if (more !== undefined) for (const way of more) way.record(parser.record, parser);
+  }
+
+  /** Records of so many lines that went the short way. */
+  #plainRecords(parser: LineParser, rows: number): void {
+    const ways = this.#ways;
+    const [accepted, refused] = parser.batches!;
+    // In the order of their lines, where both go the same way.
+    const rejected = ways.rejected === ways.accepted ? accepted : refused;
+    accepted.count = 0;
+    refused.count = 0;
+    for (let row = 0; row < rows; row++) {
+      parser.point(row);
+      if (!this.#admit(parser)) continue;
+      const batch = parser.isReject ? rejected : accepted;
+      batch.list[batch.count++] = parser.record.offset;
+    }
+    if (accepted.count + refused.count > 0) ways.start();
+    if (accepted.count > 0) for (const receiver of ways.accepted) handOn(accepted, receiver);
+    if (refused.count > 0) for (const receiver of ways.rejected) handOn(refused, receiver);
+  }
+
+  /** Counts a record. @returns whether it is to leave */
+  #admit({ record, isReject, direction, hasInterface, interfaceNumber }: LineParser): boolean {
     const { counts } = this;
     const { rejects, vantage } = this.#options;
-    const { record, action, direction } = parser;
     const { view, offset } = record;
     const packets = view.getFloat64(offset + PACKET_DELTA_COUNT * 4, true);
     const octets = view.getFloat64(offset + OCTET_DELTA_COUNT * 4, true);
-    const isReject = action === ACTION_REJECT;
     counts.records++;
     if (isReject) counts.rejects++;
     if (isReject ? rejects === 'drop' : rejects === 'only') {
       counts.droppedRejects++;
       counts.droppedPackets += packets;
       counts.droppedOctets += octets;
-      return;
+      return false;
     }
     if (vantage !== 'both') {
       if (direction === DIRECTION_UNKNOWN) counts.directionless++;
@@ -295,21 +329,16 @@ export class Converter {
         counts.droppedVantage++;
         counts.droppedPackets += packets;
         counts.droppedOctets += octets;
-        return;
+        return false;
       }
     }
-    const ways = this.#ways;
     const end = view.getFloat64(offset + FLOW_END_MILLISECONDS * 4, true);
-    if (end > ways.clockMilliseconds) ways.clockMilliseconds = end;
-    ways.start();
-    if (parser.hasInterface && parser.interfaceNumber === 0) counts.unnumberedInterfaces++;
+    if (end > this.#ways.clockMilliseconds) this.#ways.clockMilliseconds = end;
+    if (hasInterface && interfaceNumber === 0) counts.unnumberedInterfaces++;
     counts.converted++;
     counts.packets += packets;
     counts.octets += octets;
-    const receivers = isReject ? ways.rejected : ways.accepted;
-    for (let i = 0; i < receivers.length; i++) receivers[i]!.record(record);
-    const more = this.#options.ways;
-    if (more !== undefined) for (const way of more) way.record(record, parser);
+    return true;
   }
 
   #fault(kind: FaultKind, bytes: Uint8Array, from: number, to: number): void {

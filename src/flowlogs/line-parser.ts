@@ -7,7 +7,7 @@
  *
  * The octets handed over end with a line feed, so that every loop ends without looking at a length.
  *
- * Most lines are plain, and go a shorter way to the same record: plain-lines.ts.
+ * Most lines are plain, and go a shorter way to the same record, many at once: plain-lines.ts.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -17,6 +17,7 @@ import {
   FLOW_START_MILLISECONDS,
   type FlowLayout,
   KEY,
+  type RecordBatch,
 } from '../flow/flow-record.ts';
 import { NO_ADDRESS, parseIPv4, parseIPv6 } from './address-text.ts';
 import { FAULT_KINDS, type FaultKind } from './convert-counts.ts';
@@ -132,8 +133,8 @@ export class LineParser {
   readonly layout: FlowLogLayout;
   /** The record of the last line that was one. */
   readonly record: { layout: FlowLayout; readonly view: DataView; offset: number };
-  /** Octets into its view: where the record of lines that are not plain begins. */
-  readonly ownOffset: number;
+  /** Records that went the short way and leave together: of accepted flows, and of refused ones. Undefined: there is none. */
+  readonly batches: readonly [RecordBatch, RecordBatch] | undefined;
   /** Why plain lines go the way of all others: it costs about twice the processor. */
   readonly plainProblem: Error | undefined;
   /** Of that record. */
@@ -162,6 +163,8 @@ export class LineParser {
   readonly #hasStatus: boolean;
   /** The short way, where there is one: the record lies in its memory, or is one that it has filled. */
   readonly #plain: PlainLines | undefined;
+  /** Octets into the record's view: where that of lines that are not plain begins. */
+  readonly #ownOffset: number;
   readonly #words: Int32Array;
   /** Start and end, seconds; -1: not told, or not in the format. */
   readonly #times = new Float64Array(2).fill(-1);
@@ -199,11 +202,13 @@ export class LineParser {
         this.plainProblem = error as Error;
       }
     }
-    const view = this.#plain?.view ?? new DataView(new ArrayBuffer(words * 4));
-    this.ownOffset = this.#plain?.spare ?? 0;
-    this.#words = new Int32Array(view.buffer, this.ownOffset, words);
-    this.#floats = new Float64Array(view.buffer, this.ownOffset, words / 2);
-    this.record = { layout: layouts[0], view, offset: this.ownOffset };
+    const plain = this.#plain;
+    if (plain !== undefined) this.batches = [plain.batch(layouts[0]), plain.batch(layouts[0])];
+    const view = plain?.view ?? new DataView(new ArrayBuffer(words * 4));
+    this.#ownOffset = plain?.spare ?? 0;
+    this.#words = new Int32Array(view.buffer, this.#ownOffset, words);
+    this.#floats = new Float64Array(view.buffer, this.#ownOffset, words / 2);
+    this.record = { layout: layouts[0], view, offset: this.#ownOffset };
     this.#words[VERDICT] = DIRECTION_UNKNOWN << 16;
   }
 
@@ -231,10 +236,6 @@ export class LineParser {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     }
     const begin = this.position;
-    if (this.#plain?.next(bytes, begin) === true) {
-      this.#takePlain(this.#plain);
-      return Line.RECORD;
-    }
     const kind = this.#parse(bytes);
     if (kind >= FIRST_FAULT) this.position = bytes.indexOf(LF, this.position) + 1;
     return this.position - begin > MOST_LINE_OCTETS + 1 ? TOO_LONG : kind;
@@ -250,14 +251,29 @@ export class LineParser {
       : this.#candidateOctets.subarray(from, from + (family === 4 ? 4 : ADDRESS_WORDS * 4));
   }
 
-  /** A line that has gone the short way: its record is there, but for what asks for a decision. */
-  #takePlain(plain: PlainLines): void {
-    const { record, told, interfaceFrom, interfaceTo } = plain;
-    this.position = plain.end;
-    this.record.offset = record;
+  /**
+   * Reads lines the short way, from {@link position} on, as many as are plain, and moves behind them.
+   * @param bytes as {@link next} has them
+   * @returns how many; each is a record, to be pointed at by {@link point}
+   */
+  takePlain(bytes: Uint8Array, most: number): number {
+    const plain = this.#plain;
+    if (plain === undefined) return 0;
+    const rows = plain.take(bytes, this.position, most);
+    if (rows > 0) this.position = plain.end;
+    return rows;
+  }
+
+  /** Points at the record of a line that has gone the short way. Once a line: it gets its interface's number. */
+  point(row: number): void {
+    const plain = this.#plain!;
+    const at = plain.recordOf(row);
+    const told = plain.told(row);
+    this.record.offset = at;
     this.record.layout = this.layout.layouts[0];
-    this.#tell(plain.words, record >> 2, told & 0xff, told >> 8);
-    this.#setInterface(plain.words, record >> 2, plain.view, interfaceFrom, interfaceTo);
+    this.action = told & 0xff;
+    this.direction = told >> 8;
+    this.#setInterface(plain.words, at >> 2, plain.view, plain.interfaceFrom(row), plain.interfaceTo(row));
   }
 
   #parse(bytes: Uint8Array): number {
@@ -496,9 +512,9 @@ export class LineParser {
     floats[FLOW_END_MILLISECONDS >> 1] = end * 1000;
     words[FLAGS] = flags;
     words[PORTS] = ports;
-    this.record.offset = this.ownOffset;
+    this.record.offset = this.#ownOffset;
     this.#setAddresses(source, destination, sourceFamily === 6 || destinationFamily === 6);
-    this.#tell(words, 0, action, direction);
+    this.#tell(words, action, direction);
     const from = this.#interfaceFrom;
     const to = this.#interfaceTo;
     const candidate = from[0]! < to[0]! ? 0 : 1;
@@ -507,11 +523,10 @@ export class LineParser {
     return Line.RECORD;
   }
 
-  /** @param at where the record begins, in words */
-  #tell(words: Int32Array, at: number, action: number, direction: number): void {
+  #tell(words: Int32Array, action: number, direction: number): void {
     this.action = action;
     this.direction = direction;
-    words[at + VERDICT] =
+    words[VERDICT] =
       (action === ACTION_ACCEPT
         ? FORWARDED
         : action === ACTION_REJECT

@@ -1,11 +1,13 @@
 /**
  * The short way of plain lines (assembly/plain-lines.ts): its memory, and what it and a parser tell each other.
  *
- * Lines are copied into the memory 32 KiB at a time and read up to 64 at once, each into a record of its own. A record is handed
- * over by being pointed at: nothing is copied again.
+ * Lines are copied into the memory 32 KiB at a time and read up to 64 at once, each into a record of its own, from which they are
+ * exported together.
  */
 
 import { readFileSync } from 'node:fs';
+import type { FlowLayout, RecordBatch } from '../flow/flow-record.ts';
+import { ENCODER_OCTETS, type SharedMemory } from '../flow/shared-memory.ts';
 import {
   MARK_END,
   MARK_INTERFACE_FROM,
@@ -30,38 +32,34 @@ interface Exports {
     withPacketSource: boolean,
     withPacketDestination: boolean,
   ): void;
-  take(from: number): number;
+  take(from: number, most: number): number;
 }
 
 /** Built by scripts/build-assembly.mjs; the path is that from the compiled file, build/src/flowlogs/. */
 const MODULE = new URL('../../wasm/plain-lines.wasm', import.meta.url);
 const PAGE_OCTETS = 65_536;
+/** A cache line. */
+const ALIGNMENT = 64;
+/** Of records that leave together: accepted flows, and refused ones. */
+const LISTS = 2;
 const LF = 0x0a;
 /** Lines that are not asked for after several that were not plain, one after the other. */
 const LONGEST_PAUSE = 63;
 
 let compiled: WebAssembly.Module | undefined;
 
-export class PlainLines {
-  /** All of its memory, and the text as words. */
+export class PlainLines implements SharedMemory {
+  readonly memory: WebAssembly.Memory;
+  /** All of it, and as words. */
   readonly view: DataView;
   readonly words: Int32Array;
-  /** Octets: where the record of the present line stands. */
-  record = 0;
-  /** Octets: where the ID of its interface stands, and ends; both 0 where it has none. */
-  interfaceFrom = 0;
-  interfaceTo = 0;
-  /** Its action | direction « 8. */
-  told = 0;
-  /** Where the line behind it begins. */
-  end = -1;
+  /** Where the line behind those taken begins. */
+  end = 0;
 
   readonly #octets: Uint8Array;
   readonly #functions: Exports;
   readonly #recordOctets: number;
-  /** The rows that were not handed over. */
-  #row = 0;
-  #rows = 0;
+  #allocated: number;
   /** What is in the memory: whole lines of these octets, from one place to before another. */
   #bytes: Uint8Array | undefined;
   #from = 0;
@@ -87,8 +85,11 @@ export class PlainLines {
   private constructor({ ops, slots }: LinePlan, recordWords: number) {
     compiled ??= new WebAssembly.Module(readFileSync(MODULE));
     const recordOctets = recordWords * 4;
-    const pages = Math.ceil((ROWS + (MOST_ROWS + 1) * recordOctets) / PAGE_OCTETS);
+    this.#allocated = Math.ceil((ROWS + (MOST_ROWS + 1) * recordOctets) / ALIGNMENT) * ALIGNMENT;
+    const octets = this.#allocated + ENCODER_OCTETS + LISTS * MOST_ROWS * 4;
+    const pages = Math.ceil(octets / PAGE_OCTETS);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.memory = memory;
     const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
     this.#functions = exports as unknown as Exports;
     this.#recordOctets = recordOctets;
@@ -106,38 +107,61 @@ export class PlainLines {
     return ROWS + MOST_ROWS * this.#recordOctets;
   }
 
-  /**
-   * Points at the record of a line, if the line is plain.
-   * @param bytes in which it stands; they do not change as long as they are the same array
-   * @param position where it begins
-   */
-  next(bytes: Uint8Array, position: number): boolean {
-    if (this.#row === this.#rows || position !== this.end || bytes !== this.#bytes) {
-      if (!this.#take(bytes, position)) return false;
-    }
-    const { words } = this;
-    const mark = MARKS / 4 + (this.#row * MARK_OCTETS) / 4;
-    this.record = ROWS + this.#row * this.#recordOctets;
-    this.end = words[mark + MARK_END]! - TEXT + this.#from;
-    this.interfaceFrom = words[mark + MARK_INTERFACE_FROM]!;
-    this.interfaceTo = words[mark + MARK_INTERFACE_TO]!;
-    this.told = words[mark + MARK_TOLD]!;
-    this.#row++;
-    return true;
+  allocate(octets: number): number {
+    const at = this.#allocated;
+    this.#allocated += Math.ceil(octets / ALIGNMENT) * ALIGNMENT;
+    if (this.#allocated > this.memory.buffer.byteLength)
+      throw new Error('the memory of plain lines was made too small');
+    return at;
   }
 
-  #take(bytes: Uint8Array, position: number): boolean {
-    this.#row = 0;
-    this.#rows = 0;
+  /** Records of those lines that leave together. {@link LISTS} may be made. */
+  batch(layout: FlowLayout): RecordBatch {
+    const list = new Uint32Array(this.memory.buffer, this.allocate(MOST_ROWS * 4), MOST_ROWS);
+    return { layout, shared: this, view: this.view, list, count: 0 };
+  }
+
+  /**
+   * Reads lines, as many as are plain, each into a row.
+   * @param bytes in which they stand; they do not change as long as they are the same array
+   * @param position where the first begins
+   * @returns rows
+   */
+  take(bytes: Uint8Array, position: number, most: number): number {
     if (this.#wait > 0) {
       this.#wait--;
-      return false;
+      return 0;
     }
     if (bytes !== this.#bytes || position < this.#from || position >= this.#to) this.#load(bytes, position);
-    if (position < this.#to) this.#rows = this.#functions.take(TEXT + position - this.#from);
-    this.#pause = this.#rows > 0 ? 0 : Math.min(2 * this.#pause + 1, LONGEST_PAUSE);
-    this.#wait = this.#pause;
-    return this.#rows > 0;
+    const from = TEXT + position - this.#from;
+    const rows = position < this.#to ? this.#functions.take(from, Math.min(most, MOST_ROWS)) : 0;
+    if (rows > 0) {
+      this.end = this.#mark(rows - 1, MARK_END) - TEXT + this.#from;
+      this.#pause = 0;
+    } else this.#wait = this.#pause = Math.min(2 * this.#pause + 1, LONGEST_PAUSE);
+    return rows;
+  }
+
+  /** Octets: where the record of a row stands. */
+  recordOf(row: number): number {
+    return ROWS + row * this.#recordOctets;
+  }
+
+  /** Octets: where the ID of its interface stands, and ends; both 0 where it has none. */
+  interfaceFrom(row: number): number {
+    return this.#mark(row, MARK_INTERFACE_FROM);
+  }
+  interfaceTo(row: number): number {
+    return this.#mark(row, MARK_INTERFACE_TO);
+  }
+
+  /** Its action | direction « 8. */
+  told(row: number): number {
+    return this.#mark(row, MARK_TOLD);
+  }
+
+  #mark(row: number, word: number): number {
+    return this.words[(MARKS + row * MARK_OCTETS) / 4 + word]!;
   }
 
   /** Copies whole lines, as many as there is room for, and an octet behind them that ends whatever is read. */

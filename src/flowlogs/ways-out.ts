@@ -25,7 +25,7 @@ const LAST_WORD_MILLISECONDS = 200;
 export class WaysOut {
   /** Of everything that is exported by. */
   exports: readonly Export[] = [];
-  /** Who takes accepted flows, and refused ones. */
+  /** Who takes accepted flows, and refused ones: the same where no way out tells them apart. */
   accepted: readonly RecordReceiver[] = [];
   rejected: readonly RecordReceiver[] = [];
   /** The greatest end of a flow so far, Unix ms: the clock of what is converted. */
@@ -36,7 +36,8 @@ export class WaysOut {
   #isOut = false;
   /** The interface that was the latest when names were told, and when that was, monotonic milliseconds. */
   #latestNamed = 0;
-  #namedMilliseconds = 0;
+  // Not 0: V8 would make the object anew when the first time comes, and compile again what reads it.
+  #namedMilliseconds = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConverterOptions, counts: ConvertCounts) {
     this.#options = options;
@@ -47,7 +48,8 @@ export class WaysOut {
     );
     this.exports = [...new Set([...accepted, ...rejected])];
     this.accepted = receiversOf(accepted);
-    this.rejected = receiversOf(rejected);
+    const tellsApart = rejected.some((each, i) => each !== accepted[i]);
+    this.rejected = tellsApart ? receiversOf(rejected) : this.accepted;
   }
 
   /** Records of another format come from now on. */

@@ -1,6 +1,6 @@
 /** Rows → records of the flow tables: what flow-table.ts, flow-index.ts and timer-wheel.ts do with packets that end nothing. */
 import { CONTROL, IP_OCTETS, MILLISECONDS, PACKET_HASH, PACKETS } from '../../packet/packet-layout.ts';
-import { ENDED, FIN, LIVE, OPEN, RST, VALUES } from '../entry-state.ts';
+import { ENDED, FIN, LIVE, NO_KEY, OPEN, RST, VALUES } from '../entry-state.ts';
 import {
   FLAGS,
   FLOW_END_MILLISECONDS,
@@ -32,6 +32,9 @@ import {
   BEGUN_IPV6,
   COUNTED_OCTETS,
   COUNTED_PACKETS,
+  ENDED_OCTETS,
+  ENDED_PACKETS,
+  ENDED_RECORDS,
   GREATEST,
   PENDING,
   TICK,
@@ -254,6 +257,74 @@ function link(state: i32, slot: i32, deadline: i32): void {
   store<i32>(previous + (slot << 2), last);
   store<i32>(next + (last << 2), slot);
   store<i32>(previous + (head << 2), slot);
+}
+
+/**
+ * FlowTable's #endTogether: marks records of entries, from a slot on, as on their way out, and lists where they begin.
+ * @param active timeouts, in ticks @param idle
+ * @param reason flowEndReason
+ * @returns the slot that it came to: behind the last of the table, or that of an entry about which there is something to decide
+ */
+export function endSome(
+  ipVersion: i32,
+  from: i32,
+  most: i32,
+  tick: i32,
+  active: i32,
+  idle: i32,
+  reason: u32,
+  list: i32,
+): i32 {
+  const state = ipVersion === 4 ? state4 : state6;
+  const stride = ipVersion === 4 ? stride4 : stride6;
+  const used = load<i32>(state, USED * 4);
+  const next = load<i32>(state, NEXT * 4);
+  const previous = load<i32>(state, PREVIOUS * 4);
+  const listEnd = list + most * 4;
+  let record = (ipVersion === 4 ? records4 : records6) + from * stride;
+  let listed = list;
+  let packets: f64 = 0;
+  let octets: f64 = 0;
+  let slot = from;
+  for (; slot < used && listed !== listEnd; slot++, record += stride) {
+    const flags = load<u32>(record, FLAGS * 4);
+    if ((flags & LIVE) === 0) continue;
+    if (
+      (flags & (OPEN | ENDED)) !== OPEN ||
+      tick - load<i32>(record, START_TICK * 4) >= active ||
+      tick - load<i32>(record, LAST_TICK * 4) >= idle
+    )
+      break;
+    const after = load<i32>(next + (slot << 2));
+    const before = load<i32>(previous + (slot << 2));
+    store<i32>(next + (before << 2), after);
+    store<i32>(previous + (after << 2), before);
+    store<u32>(record, (flags & VALUES) | (reason << 24), FLAGS * 4);
+    packets += load<f64>(record, PACKET_DELTA_COUNT * 4);
+    octets += load<f64>(record, OCTET_DELTA_COUNT * 4);
+    store<i32>(listed, record);
+    listed += 4;
+  }
+  store<i32>(ENDED_RECORDS, (listed - list) >> 2);
+  store<f64>(ENDED_PACKETS, packets);
+  store<f64>(ENDED_OCTETS, octets);
+  return slot;
+}
+
+/** Frees the slots of records that were listed: FlowTable's #leave, of flows that the index has forgotten. */
+export function release(ipVersion: i32, list: i32, count: i32): void {
+  const state = ipVersion === 4 ? state4 : state6;
+  const stride = ipVersion === 4 ? stride4 : stride6;
+  const records = ipVersion === 4 ? records4 : records6;
+  let free = load<i32>(state, FREE * 4) + (load<i32>(state, FREE_COUNT * 4) << 2);
+  for (let at = list; at !== list + (count << 2); at += 4) {
+    const record = load<i32>(at);
+    store<u32>(record, 0, FLAGS * 4);
+    store<u32>(record, NO_KEY, (KEY + 1) * 4);
+    store<i32>(free, (record - records) / stride);
+    free += 4;
+  }
+  store<i32>(state, load<i32>(state, FREE_COUNT * 4) + count, FREE_COUNT * 4);
 }
 
 /**

@@ -14,12 +14,12 @@
  * The memory, and what stands where in it, is plain-packets.ts's. Addresses are octets, so words are times 4.
  */
 
-import { count, lookUp, rehash } from './flows.ts';
+import { count, endSome, lookUp, rehash, release } from './flows.ts';
 import { fillFromPcap, fillFromRing } from './frames.ts';
 import { FRAMES, PENDING, STOPPED } from './plain-state.ts';
 import { batch, setIndex, setMetering, setRows, setTable } from './setting.ts';
 
-export { count, lookUp, rehash, setIndex, setMetering, setRows, setTable };
+export { count, endSome, lookUp, rehash, release, setIndex, setMetering, setRows, setTable };
 
 /** See frames.ts. */
 export function takePcap(from: i32, end: i32, ingressInterface: i32, fractions: u32): i32 {

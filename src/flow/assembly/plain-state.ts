@@ -1,6 +1,6 @@
 /**
  * What the code around and assembly/plain-packets.ts tell each other, at the start of their memory. Nothing but numbers in
- * this file: both read it. Octets; the first four are float64, the others int32.
+ * this file: both read it. Octets; what is counted or told in milliseconds is float64, the others are int32.
  */
 
 /** The greatest packet time, Unix milliseconds; 0: there was none. */
@@ -23,4 +23,8 @@ export const BEGUN_IPV4 = 48;
 export const BEGUN_IPV6 = 52;
 /** Where PENDING is a whole batch: the first of its rows that was not counted. */
 export const STOPPED = 56;
-export const STATE_OCTETS = 64;
+/** Records that `endSome` listed, and what they carry (float64). */
+export const ENDED_RECORDS = 60;
+export const ENDED_PACKETS = 64;
+export const ENDED_OCTETS = 72;
+export const STATE_OCTETS = 128;

@@ -10,7 +10,15 @@
  */
 
 import { FLAGS, FLOW_END_MILLISECONDS, FLOW_START_MILLISECONDS, KEY } from '../../flow/record-head.ts';
-import { DIRECTION_EGRESS, DIRECTION_INGRESS, DIRECTION_UNKNOWN } from '../flow-log-words.ts';
+import {
+  DIRECTION_EGRESS,
+  DIRECTION_INGRESS,
+  DIRECTION_UNKNOWN,
+  DROPPED_BY_ACL,
+  FLOW_DENIED,
+  FORWARDED,
+  VERDICT,
+} from '../flow-log-words.ts';
 import {
   ACTION_ACCEPT,
   ACTION_REJECT,
@@ -38,7 +46,6 @@ import {
   MARK_OCTETS,
   MARK_TOLD,
   MARKS,
-  MOST_ROWS,
   PLAN,
   PLAN_ENTRY_OCTETS,
   ROWS,
@@ -92,12 +99,12 @@ export function setFormat(
 }
 
 /** Lines from an address on into rows, until one that is not plain, or enough of them. @returns how many */
-export function take(from: i32): i32 {
+export function take(from: i32, most: i32): i32 {
   let at = from;
   let row = ROWS;
   let mark = MARKS;
   let rows = 0;
-  while (rows < MOST_ROWS) {
+  while (rows < most) {
     at = line(at, row, mark);
     if (at === 0) break;
     store<i32>(mark, at, MARK_END * 4);
@@ -226,6 +233,9 @@ function line(from: i32, row: i32, mark: i32): i32 {
   store<i32>(mark, interfaceFrom, MARK_INTERFACE_FROM * 4);
   store<i32>(mark, interfaceTo, MARK_INTERFACE_TO * 4);
   store<u32>(mark, action | (direction << 8), MARK_TOLD * 4);
+  const verdict: u32 =
+    action === ACTION_ACCEPT ? FORWARDED : action === ACTION_REJECT ? DROPPED_BY_ACL | (FLOW_DENIED << 8) : 0;
+  store<u32>(row, verdict | (direction << 16), VERDICT * 4);
   return at;
 }
 

@@ -1,9 +1,10 @@
 /** The encoder: Flow Records of any octets, in v5, v9 and IPFIX, read back by the collector's decoder. */
 
-import { ok, strictEqual } from 'node:assert/strict';
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
 import { fieldValue } from '../../../src/collect/record.ts';
 import type { FlowField, FlowLayout, FlowRecord } from '../../../src/flow/flow-record.ts';
 import { ExportRig } from '../../export/export-rig.ts';
+import { batchesOf } from '../../export/record-batches.ts';
 import type { FuzzTarget } from '../target.ts';
 
 /**
@@ -33,12 +34,13 @@ export const flowRecord: FuzzTarget = {
     const header = new DataView(input.buffer, input.byteOffset, input.length);
     const protocol = PROTOCOLS[header.getUint8(0) % PROTOCOLS.length]!;
     const bits = header.getUint8(1);
-    const rig = new ExportRig({
+    const options = {
       protocol,
       fields: (bits & FULL) !== 0 ? 'full' : 'standard',
       tcpControlBitsOctets: (bits & ONE_OCTET_OF_FLAGS) !== 0 ? 1 : 2,
       messageOctets: LEAST_MESSAGE + (header.getUint16(2) % (MOST_MESSAGE - LEAST_MESSAGE + 1)),
-    });
+    } as const;
+    const rig = new ExportRig(options);
     const { exporter } = rig;
 
     const sent: FlowRecord[] = [];
@@ -51,6 +53,11 @@ export const flowRecord: FuzzTarget = {
       at += 1 + octets.length;
     }
     exporter.flush();
+
+    const together = new ExportRig({ ...options, layouts: rig.layouts });
+    for (const batch of batchesOf(sent)) together.exporter.records(batch);
+    together.exporter.flush();
+    deepStrictEqual(together.datagrams, rig.datagrams, 'the same Messages where records leave together');
 
     strictEqual(exporter.queued.records, 0, 'every record is sent or counted as not sent');
     for (const datagram of rig.datagrams) ok(datagram.length <= MOST_MESSAGE, `${datagram.length} octets`);
