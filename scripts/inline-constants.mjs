@@ -18,11 +18,8 @@ const OBJECT = new RegExp(
 const IMPORT = /^import \{([^}]*)\} from '(\.[^']+)';/gm;
 const RENAMED = '$constant';
 
-/**
- * @param root folder of the sources
- * @param before what is to stand at the head of a module, by its path
- */
-export function inlineConstants(root, before = () => '') {
+/** @param root folder of the sources */
+export function inlineConstants(root) {
   const modules = new Map();
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     if (file.endsWith('.ts') && !file.endsWith('.d.ts')) {
@@ -36,7 +33,7 @@ export function inlineConstants(root, before = () => '') {
       build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
         const module = modules.get(path);
         if (module === undefined) return undefined;
-        return { contents: before(path) + inlined(module, modules), loader: 'js' };
+        return { contents: inlined(module, modules), loader: 'js' };
       });
     },
   };

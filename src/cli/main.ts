@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The program `weir`. Only this file touches the process: arguments, environment, signals, streams, exit code.
+ * The program `weir`. launcher.ts starts it where it is a script. Only this file touches the process: arguments, environment, signals, streams, exit code.
  * Exit codes: 0 fine, 1 failed, 2 a mistake in flags, arguments or configuration; 128 + n: ended by a second signal n.
  */
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -68,26 +68,32 @@ process.on('warning', ({ name, message }) => log.warn(message, { warning: name }
 process.on('uncaughtException', (error) => {
   process.exit(report(error));
 });
-try {
-  if (PATH !== undefined) lookForProgramsIn(PATH);
-  letChildrenInherit({ capabilities: 'none', bound: false });
-  const columns = Math.min(stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS);
-  endWith(await dispatch(parseArguments(process.argv.slice(2), version(), columns), context));
-} catch (error) {
-  const code = report(error);
-  // A fault may have left timers and sockets behind, which would keep the process alive.
-  if (!(error instanceof UserError)) process.exit(code);
-  endWith(code);
-}
-log.flush();
-if (hadTerminal && stopping.signal.reason === 'SIGHUP' && !hasTerminal()) {
-  // Node.js aborts at exit where it cannot set its terminal back. All is done: end as the signal would have it.
-  process.removeAllListeners('SIGHUP');
-  process.kill(process.pid, 'SIGHUP');
-}
-if (stopping.signal.aborted) {
-  // Output that nobody reads must not keep a program that was asked to end.
-  setTimeout(() => process.exit(), UNREAD_GRACE_MILLISECONDS).unref();
+// Where nothing is left to do before the command has ended, it has not.
+process.exitCode = EXIT_FAILED;
+void main();
+
+async function main(): Promise<void> {
+  try {
+    if (PATH !== undefined) lookForProgramsIn(PATH);
+    letChildrenInherit({ capabilities: 'none', bound: false });
+    const columns = Math.min(stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS);
+    endWith(await dispatch(parseArguments(process.argv.slice(2), version(), columns), context));
+  } catch (error) {
+    const code = report(error);
+    // A fault may have left timers and sockets behind, which would keep the process alive.
+    if (!(error instanceof UserError)) process.exit(code);
+    endWith(code);
+  }
+  log.flush();
+  if (hadTerminal && stopping.signal.reason === 'SIGHUP' && !hasTerminal()) {
+    // Node.js aborts at exit where it cannot set its terminal back. All is done: end as the signal would have it.
+    process.removeAllListeners('SIGHUP');
+    process.kill(process.pid, 'SIGHUP');
+  }
+  if (stopping.signal.aborted) {
+    // Output that nobody reads must not keep a program that was asked to end.
+    setTimeout(() => process.exit(), UNREAD_GRACE_MILLISECONDS).unref();
+  }
 }
 
 /** The exit code, without an exit: what is written is still to drain. */
