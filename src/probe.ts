@@ -38,6 +38,8 @@ export interface ProbeOptions
     | 'decapsulator'
     | 'biflow'
   > {
+  /** Of every way out that has none of its own. */
+  readonly enterpriseNumber?: number | undefined;
   readonly sources: readonly PacketSource[];
   readonly live: boolean;
   /** Where outgoing packets are captured: knows Weir's own, which are not metered. */
@@ -212,12 +214,13 @@ export class Probe {
   }
 
   #makeExporter(outlet: Outlet): Exporter {
-    const { live, fields, sampling, clocks, sources, onNotice } = this.#options;
+    const { live, fields, sampling, clocks, sources, onNotice, enterpriseNumber } = this.#options;
     const { meter } = this;
     const fileClock = () => meter.greatestPacketMilliseconds;
     return new Exporter(
       {
         ...outlet,
+        enterpriseNumber: outlet.enterpriseNumber ?? enterpriseNumber,
         fields,
         sampling,
         layouts: [meter.tables[0].layout, meter.tables[1].layout],

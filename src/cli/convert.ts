@@ -3,7 +3,6 @@
 import type { EffectiveConfig } from '../config/load.ts';
 import type { ConvertOutlet } from '../flowlogs/convert-options.ts';
 import { Converter } from '../flowlogs/converter.ts';
-import { DOCUMENTATION_ENTERPRISE } from '../flowlogs/flow-log-layout.ts';
 import { openInterfaceMap } from '../flowlogs/interface-map.ts';
 import type { CommandContext } from './context.ts';
 import { convertCollectorMetrics, convertCollectors } from './convert-outlets.ts';
@@ -37,12 +36,10 @@ export async function convert(
   const outlets: ConvertOutlet[] = [...collectors];
   const summary =
     config.collectors.length === 0 && isTerminal && !config.json ? new FlowSummary() : undefined;
-  if (summary !== undefined) outlets.push(localOutlet(toView(summary), config.observationDomain));
-  else if (config.json || config.collectors.length === 0) {
-    // JSON names what it tells: whose number an element is under is not seen there, and need not be configured.
-    const enterpriseNumber = config.enterpriseNumber ?? DOCUMENTATION_ENTERPRISE;
-    outlets.push({ ...localOutlet(jsonLines(stdout), config.observationDomain), enterpriseNumber });
-  }
+  if (summary !== undefined)
+    outlets.push({ ...localOutlet(toView(summary), config.observationDomain), enterpriseNumber: undefined });
+  else if (config.json || config.collectors.length === 0)
+    outlets.push(localOutlet(jsonLines(stdout), config.observationDomain));
   const { sources, numbers } = await openSources(plan, config, context);
 
   let failures = 0;

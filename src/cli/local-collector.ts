@@ -9,6 +9,7 @@ import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import { type DecodedRecordReceiver, MessageDecoder } from '../collect/decode.ts';
 import { recordToJson } from '../collect/json.ts';
 import { type DecodedRecord, fieldValue } from '../collect/record.ts';
+import { DOCUMENTATION_ENTERPRISE } from '../export/elements.ts';
 import type { Message, Session } from '../export/message.ts';
 import type { Outlet, Transport } from '../probe.ts';
 import type { Output } from './context.ts';
@@ -76,6 +77,8 @@ export function localOptions(observationDomain: number): Omit<Outlet, 'transport
     templateRefreshMilliseconds: 0,
     templateRefreshMessages: 0,
     tcpControlBitsOctets: 2,
+    // JSON names what it tells: whose number an element is under is not seen there, and need not be configured.
+    enterpriseNumber: DOCUMENTATION_ENTERPRISE,
   };
 }
 

@@ -13,6 +13,7 @@ type Settings = Pick<
   | 'seed'
   | 'sampling'
   | 'biflow'
+  | 'enterpriseNumber'
 >;
 
 /** @param entropy 8 random octets: the seed of the flow table's hash */
@@ -24,6 +25,7 @@ export function probeSettings(config: EffectiveConfig, entropy: Buffer): Setting
     maxFlows: config.maxFlows,
     fields: config.fields,
     biflow: config.biflow,
+    enterpriseNumber: config.enterpriseNumber,
     sampling: interval > 1 ? { interval, mode } : undefined,
     seed: [entropy.readInt32LE(0), entropy.readInt32LE(4)],
   };

@@ -240,9 +240,9 @@ export const OPTIONS = {
   enterpriseNumber: {
     name: 'enterprise-number',
     type: integer(1, 4_294_967_295),
-    group: 'Flow logs',
-    commands: CONVERT,
-    help: 'Private Enterprise Number under which IPFIX carries the other fields',
+    group: 'Export',
+    commands: ALL,
+    help: 'Private Enterprise Number for what IPFIX has no published element for',
   },
   since: {
     name: 'since',

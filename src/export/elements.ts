@@ -276,6 +276,18 @@ const ENTERPRISE_REGISTRY: readonly (readonly [enterprise: number, id: number, s
   [33609, 200, 'TCP_HANDSHAKE_RTT_USEC', 'unsigned32'],
 ];
 
+/** The enterprise number that is set apart for documentation (RFC 5612): for `--json` where none is configured. */
+export const DOCUMENTATION_ENTERPRISE = 32_473;
+
+/**
+ * What nobody has published an element for: under the number that is configured. Those of flow logs begin at 1 (flowlogs/fields.ts),
+ * these at 1024, assigned once and for good; the highest bit below the enterprise bit is the reverse direction's, as CERT has it.
+ */
+const OWN_REGISTRY: readonly (readonly [id: number, string, ElementType])[] = [
+  [1024, 'tcpZeroWindowDeltaCount', 'unsigned32'],
+  [0x4000 | 1024, 'reverseTcpZeroWindowDeltaCount', 'unsigned32'],
+];
+
 /** The private enterprise number of reverse Information Elements (RFC 5103 §6.1). */
 export const REVERSE_ENTERPRISE = 29305;
 
@@ -290,10 +302,23 @@ for (const [id, name, type, size] of REGISTRY) {
   byName.set(reverse, { ...element, name: reverse, enterprise: REVERSE_ENTERPRISE });
 }
 
-for (const [enterprise, id, name, type] of ENTERPRISE_REGISTRY) {
+for (const [enterprise, id, name, type] of [
+  ...ENTERPRISE_REGISTRY,
+  ...OWN_REGISTRY.map(([id, name, type]) => [DOCUMENTATION_ENTERPRISE, id, name, type] as const),
+]) {
   const element: Element = { name, id, type, size: SIZES[type], enterprise };
   byName.set(name, element);
   byEnterprise.set(`${enterprise}.${id}`, element);
+}
+
+/** The element of that name of those that Weir has defined, under an enterprise number. */
+export function ownElement(name: string, enterprise: number): Element {
+  return { ...elementByName(name), enterprise };
+}
+
+/** All of them: what IPFIX tells the types of. */
+export function ownElements(enterprise: number): Element[] {
+  return OWN_REGISTRY.map(([, name]) => ownElement(name, enterprise));
 }
 
 /** Octets of the full-size encoding of a type; 65535: variable. */
@@ -313,9 +338,10 @@ export function elementByName(name: string): Element {
   return element;
 }
 
-/** Whether an element of the registry above has that name. */
+/** Whether an element of the registries above has that name, which is then nobody else's: Weir's own are under any number. */
 export function isElementName(name: string): boolean {
-  return byName.has(name);
+  const element = byName.get(name);
+  return element !== undefined && element.enterprise !== DOCUMENTATION_ENTERPRISE;
 }
 
 /** The element of that number, or undefined. @param enterprise 0: IANA's */

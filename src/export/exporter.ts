@@ -18,7 +18,7 @@ import {
 import { recordOf } from '../flow/record-batch.ts';
 import type { Sampling } from '../flow/sampler.ts';
 import type { GroupMember } from './balance.ts';
-import type { Element } from './elements.ts';
+import { type Element, ownElements } from './elements.ts';
 import { encoderIn } from './encoder.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
@@ -56,6 +56,8 @@ export interface ExporterOptions {
   readonly layouts: readonly FlowLayout[];
   /** What records of a layout leave as, in v9 and IPFIX; undefined: as the Metering Process's do (template.ts). */
   readonly templateFields?: ((layout: FlowLayout) => readonly (string | TemplateField)[]) | undefined;
+  /** The enterprise number under which IPFIX carries what nobody has published an element for; undefined: it does not. */
+  readonly enterpriseNumber?: number | undefined;
   /** The elements of an enterprise's own that records have, so that IPFIX tells their types. */
   readonly ownElements?: (() => readonly Element[]) | undefined;
   /** Octets of an interface name in v9's options data; undefined: as Linux's interfaces have. */
@@ -346,6 +348,7 @@ export class Exporter implements GroupMember, Session<Message> {
 
   #makeFormat(): Format {
     const { protocol, observationDomain, sampling, layouts, messageOctets } = this.#options;
+    const { enterpriseNumber, fields } = this.#options;
     const uptime = new UptimeClock(this.#options.bootMilliseconds);
     if (protocol === 'netflow5') {
       return new Netflow5(
@@ -373,7 +376,10 @@ export class Exporter implements GroupMember, Session<Message> {
       sampling,
       this.#templateIds,
       this.#options.interfaceNameOctets,
-      this.#options.ownElements,
+      this.#options.ownElements ??
+        (enterpriseNumber === undefined || fields !== 'full'
+          ? undefined
+          : () => ownElements(enterpriseNumber)),
     );
     this.#templateFormat = new TemplateFormat(
       dialect,
@@ -397,6 +403,7 @@ export class Exporter implements GroupMember, Session<Message> {
           tcpControlBitsOctets,
           netflow9: protocol === 'netflow9',
           biflow: protocol === 'ipfix' && layout.uniflow !== undefined,
+          enterprise: this.#options.enterpriseNumber,
         });
       const told = protocol === 'ipfix' ? layout : (layout.uniflow ?? layout);
       const key = JSON.stringify(names);

@@ -23,8 +23,13 @@ export interface OptionsTable {
 }
 
 /** informationElementDataType and -Semantics of the types that an enterprise's elements have (RFC 5610 §3.1, §3.6). */
-const DATA_TYPES: Partial<Record<ElementType, number>> = { unsigned8: 1, unsigned64: 4, string: 13 };
-const SEMANTICS: Partial<Record<ElementType, number>> = { unsigned8: 4, unsigned64: 3 }; // identifier, deltaCounter
+const DATA_TYPES: Partial<Record<ElementType, number>> = {
+  unsigned8: 1,
+  unsigned32: 3,
+  unsigned64: 4,
+  string: 13,
+};
+const SEMANTICS: Partial<Record<ElementType, number>> = { unsigned8: 4, unsigned32: 3, unsigned64: 3 }; // identifier, deltaCounter
 
 const encoder = new TextEncoder();
 /** Octets of an interface name in v9, which has no variable length: IFNAMSIZ. */

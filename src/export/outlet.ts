@@ -26,6 +26,7 @@ export interface Outlet
     | 'templateRefreshMilliseconds'
     | 'templateRefreshMessages'
     | 'tcpControlBitsOctets'
+    | 'enterpriseNumber'
   > {
   /** Its name in logs and metrics: the URL. */
   readonly name: string;

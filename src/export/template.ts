@@ -18,7 +18,7 @@ import {
   COPY_UINT32,
   COPY_WORDS,
 } from './copies.ts';
-import { type Element, elementByName } from './elements.ts';
+import { type Element, elementByName, ownElement } from './elements.ts';
 import { type CopyStep, RecordCopy } from './record-copy.ts';
 
 export interface TemplateField {
@@ -219,8 +219,9 @@ function reverseNames(
   octets: 1 | 2,
   fields: 'standard' | 'full',
   routes: boolean,
-): string[] {
-  const names = [
+  enterprise: number | undefined,
+): (string | TemplateField)[] {
+  const names: (string | TemplateField)[] = [
     'biflowDirection',
     'reverseIpClassOfService',
     `reverseTcpControlBits:${octets}`,
@@ -246,8 +247,18 @@ function reverseNames(
       'OOORDER_IN_PKTS',
       'TCP_WIN_MIN_OUT',
     );
+    names.push(...ownFields(['reverseTcpZeroWindowDeltaCount'], enterprise));
   }
   return names;
+}
+
+/** Fields that leave under an enterprise number, where one is configured. */
+function ownFields(names: readonly string[], enterprise: number | undefined): TemplateField[] {
+  if (enterprise === undefined) return [];
+  return names.map((name) => {
+    const element = ownElement(name, enterprise);
+    return { element, size: element.size };
+  });
 }
 
 /** What `--fields full` tells of TCP. IANA has no elements for it, so that only IPFIX can carry it. */
@@ -271,9 +282,11 @@ export function flowTemplateNames(
     tcpControlBitsOctets: 1 | 2;
     netflow9: boolean;
     biflow: boolean;
+    /** Under which IPFIX carries what nobody has published an element for; undefined: it does not. */
+    enterprise?: number | undefined;
   },
-): string[] {
-  const names = [
+): (string | TemplateField)[] {
+  const names: (string | TemplateField)[] = [
     `sourceIPv${ipVersion}Address`,
     `destinationIPv${ipVersion}Address`,
     'sourceTransportPort',
@@ -317,10 +330,12 @@ export function flowTemplateNames(
       'tcpRstTotalCount:4',
     );
     if (ipVersion === 6) names.push('flowLabelIPv6');
-    if (!options.netflow9) names.push(...TCP_INSIGHT);
+    if (!options.netflow9)
+      names.push(...TCP_INSIGHT, ...ownFields(['tcpZeroWindowDeltaCount'], options.enterprise));
   }
   if (options.biflow) {
-    names.push(...reverseNames(ipVersion, options.tcpControlBitsOctets, options.fields, options.routes));
+    const { tcpControlBitsOctets, fields, routes, enterprise } = options;
+    names.push(...reverseNames(ipVersion, tcpControlBitsOctets, fields, routes, enterprise));
   }
   if (options.netflow9) names.push('flowStartSysUpTime', 'flowEndSysUpTime');
   return names;

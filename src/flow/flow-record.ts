@@ -28,6 +28,7 @@ import {
   TCP_RETRANSMITTED,
   TCP_ROUND_TRIP,
   TCP_WORDS,
+  TCP_ZERO_WINDOWS,
 } from './tcp-state.ts';
 
 export { SEGMENT_VXLAN } from '../packet/tunnel-key.ts';
@@ -206,6 +207,7 @@ export function flowLayout(
     field('RETRANSMITTED_IN_PKTS', tcp + TCP_RETRANSMITTED * 4, 'uint32', 4);
     field('OOORDER_OUT_PKTS', tcp + TCP_OUT_OF_ORDER * 4, 'uint32', 4);
     field('TCP_WIN_MIN_IN', tcp + TCP_LEAST_WINDOW * 4, 'uint16', 2);
+    field('tcpZeroWindowDeltaCount', tcp + TCP_ZERO_WINDOWS * 4, 'uint32', 4);
     field('initialTCPFlags', tcp + TCP_FLAGS * 4, 'uint8', 1);
     field('unionTCPFlags', tcp + TCP_FLAGS * 4 + 2, 'uint8', 1);
     words += EXT_WORDS;

@@ -8,8 +8,8 @@
  *   highest octet came less than a round-trip time ago (3 ms where it is not known) and the segment does not end
  *   where it ended; else it is retransmitted. Neither are: a keep-alive (at most one octet, right before the next one;
  *   §3.8.4), and data that begins with the octet of a window probe (§3.8.6.1).
- * - The least window announced, without the window scale; segments with SYN, FIN or RST announce none. 0: the window
- *   was closed. 65535 where the record has no such segment.
+ * - The least window announced, without the window scale, and the packets that announced none at all (zero windows); segments with
+ *   SYN, FIN or RST announce nothing. The least is 65535 where the record has no other.
  *
  * These are tshark's definitions (tcp.analysis.initial_rtt, retransmission, out_of_order, zero_window) as far as one
  * direction can tell. A giant that an offload merged is one segment, and counts for as many packets as it was.
@@ -45,6 +45,7 @@ import {
   TCP_SYN_AGAIN,
   TCP_SYN_AT,
   TCP_WORDS,
+  TCP_ZERO_WINDOWS,
 } from './tcp-state.ts';
 
 /** What comes sooner after the highest octet than this was overtaken, where the round-trip time is not known. */
@@ -59,6 +60,7 @@ export function beginTcp(words: Int32Array, at: number): void {
 export function openTcp(words: Int32Array, at: number): void {
   words[at + TCP_RETRANSMITTED] = 0;
   words[at + TCP_OUT_OF_ORDER] = 0;
+  words[at + TCP_ZERO_WINDOWS] = 0;
   words[at + TCP_LEAST_WINDOW] = words[at + TCP_LEAST_WINDOW]! | 0xffff;
 }
 
@@ -86,8 +88,11 @@ export function updateTcp(
   const window = packets[packet + TCP_WINDOW]!;
   // Of a segment whose header the capture cut, or that is the first of several fragments, the length is not known.
   if ((window & TCP_KNOWN) === 0 || fragment !== 0 || (control & RST) !== 0) return;
-  if ((control & (SYN | FIN)) === 0 && (window & 0xffff) < (state & 0xffff)) {
-    state = (state & 0xffff0000) | (window & 0xffff);
+  if ((control & (SYN | FIN)) === 0) {
+    const announced = window & 0xffff;
+    if (announced === 0)
+      words[at + TCP_ZERO_WINDOWS] = words[at + TCP_ZERO_WINDOWS]! + packets[packet + PACKETS]!;
+    if (announced < (state & 0xffff)) state = (state & 0xffff0000) | announced;
   }
   const sequence = packets[packet + TCP_SEQUENCE]!;
   const payload = packets[packet + TCP_PAYLOAD]! & 0x3fffff;

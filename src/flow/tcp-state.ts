@@ -12,7 +12,8 @@ export const TCP_RETRANSMITTED = 5; //   packets of this record
 export const TCP_OUT_OF_ORDER = 6; //    packets of this record
 export const TCP_LEAST_WINDOW = 7; //    of this record (uint16) | state bits « 16
 export const TCP_FLAGS = 8; //           flags of the flow's first packet (uint16) | those of all later ones « 16
-export const TCP_WORDS = 9;
+export const TCP_ZERO_WINDOWS = 9; //    packets of this record
+export const TCP_WORDS = 10;
 
 /** State bits, where they lie in TCP_LEAST_WINDOW. */
 export const TCP_HAS_NEXT = 0x010000;

@@ -12,8 +12,6 @@ import type { LogFormat, LogSource } from './log-object.ts';
  */
 export interface ConvertOutlet extends Outlet {
   readonly rejects?: Outlet | undefined;
-  /** In the place of the converter's, for this way out. */
-  readonly enterpriseNumber?: number | undefined;
 }
 
 /** What a way out that makes its own exporters is told of the line that a record comes from. */

@@ -22,9 +22,6 @@ export interface FlowLogLayout {
   readonly enterpriseFields: readonly LogField[];
 }
 
-/** The enterprise number that is set apart for documentation (RFC 5612): for `--json` where none is configured. */
-export const DOCUMENTATION_ENTERPRISE = 32_473;
-
 /** The fields of a format, unknown ones included. */
 export function fieldsOf(format: LogFormat): LogField[] {
   const taken = new Set<number>();

@@ -18,11 +18,11 @@ const run = promisify(execFile);
 interface Insight {
   retransmitted: number;
   outOfOrder: number;
-  zeroWindow: boolean;
+  zeroWindows: number;
   /** Microseconds; 0: not measured. */
   roundTrip: number;
 }
-const none = (): Insight => ({ retransmitted: 0, outOfOrder: 0, zeroWindow: false, roundTrip: 0 });
+const none = (): Insight => ({ retransmitted: 0, outOfOrder: 0, zeroWindows: 0, roundTrip: 0 });
 
 async function bySource(path: string): Promise<Map<string, Insight>> {
   const { stdout } = await run(
@@ -46,7 +46,7 @@ async function bySource(path: string): Promise<Map<string, Insight>> {
     all.set(key, insight);
     if (again) insight.retransmitted++;
     if (early) insight.outOfOrder++;
-    if (zero) insight.zeroWindow = true;
+    if (zero) insight.zeroWindows++;
     // It shows a connection's initial_rtt with every packet from the first ACK on: the client's is who sent the SYN.
     if ((Number(flags) & (SYN | ACK)) === SYN) insight.roundTrip = -1;
     if (roundTrip && insight.roundTrip === -1) insight.roundTrip = Math.round(Number(roundTrip) * 1e6);
@@ -66,6 +66,7 @@ interface Line {
   readonly RETRANSMITTED_IN_PKTS: number;
   readonly OOORDER_OUT_PKTS: number;
   readonly TCP_WIN_MIN_IN: number;
+  readonly tcpZeroWindowDeltaCount: number;
   readonly TCP_HANDSHAKE_RTT_USEC: number;
 }
 
@@ -84,7 +85,9 @@ async function byWeir(path: string): Promise<Map<string, Insight>> {
     all.set(key, insight);
     insight.retransmitted += line.RETRANSMITTED_IN_PKTS;
     insight.outOfOrder += line.OOORDER_OUT_PKTS;
-    insight.zeroWindow ||= line.TCP_WIN_MIN_IN === 0;
+    insight.zeroWindows += line.tcpZeroWindowDeltaCount;
+    if ((line.TCP_WIN_MIN_IN === 0) !== line.tcpZeroWindowDeltaCount > 0)
+      throw new Error(JSON.stringify(line));
     insight.roundTrip = Math.max(insight.roundTrip, line.TCP_HANDSHAKE_RTT_USEC);
   }
   return all;
@@ -104,6 +107,7 @@ const CONNECTION: readonly Step[] = [
   [2200, 'client', { sequence: C + 501, payload: 500 }], // out of order: within the round-trip time of 1500 µs
   [300_000, 'client', { sequence: C + 1001, payload: 500 }], // retransmitted
   [301_000, 'server', { sequence: S + 1, payload: 100, window: 0 }], // the server's window closes
+  [301_500, 'server', { sequence: S + 101, payload: 0, window: 0 }], // … and stays closed
   [500_000, 'client', { sequence: C + 1500, payload: 0 }], // keep-alive
   [600_000, 'client', { sequence: C + 1500, payload: 1 }], // keep-alive, with an octet
   [601_000, 'server', { sequence: S + 101, payload: 0 }], // an ACK, and an open window again
@@ -146,8 +150,8 @@ t.test(
       });
     }
     writeFileSync(path, writer.take());
-    const client = { retransmitted: 2, outOfOrder: 1, zeroWindow: false, roundTrip: 1500 };
-    const server = { retransmitted: 1, outOfOrder: 0, zeroWindow: true, roundTrip: 0 };
+    const client = { retransmitted: 2, outOfOrder: 1, zeroWindows: 0, roundTrip: 1500 };
+    const server = { retransmitted: 1, outOfOrder: 0, zeroWindows: 2, roundTrip: 0 };
     const expected = new Map([
       ['192.0.2.1 40000 192.0.2.2 80', client],
       ['192.0.2.2 80 192.0.2.1 40000', server],

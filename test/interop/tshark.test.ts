@@ -167,6 +167,7 @@ function insight(record: Dissected) {
     retransmitted: numberOf(record.get('Number of retransmitted TCP flow packets (src->dst)')),
     outOfOrder: numberOf(record.get('Number of out of order TCP flow packets (src->dst)')),
     leastWindow: numberOf(record.get('Min TCP Window (src->dst)')),
+    zeroWindows: privateNumber(record, 1024),
   };
 }
 
@@ -179,6 +180,7 @@ function expectedInsight(record: FullOracleRecord): ReturnType<typeof insight> {
     retransmitted: record.RETRANSMITTED_IN_PKTS,
     outOfOrder: record.OOORDER_OUT_PKTS,
     leastWindow: record.TCP_WIN_MIN_IN,
+    zeroWindows: record.tcpZeroWindowDeltaCount,
   };
 }
 
@@ -257,7 +259,8 @@ t.test(
       const keeper = await DatagramKeeper.start(t);
       const query = scheme === 'netflow5' ? '' : '?template-refresh=20'; // v5 has no templates
       const url = `${scheme}://127.0.0.1:${keeper.port}${query}`;
-      const { code, log } = await weir('read', file, '--fields', fields, '-c', url);
+      const own = ['--enterprise-number', '32473'];
+      const { code, log } = await weir('read', file, '--fields', fields, '-c', url, ...own);
       t.equal(code, 0, 'weir read ends well', { log });
       const exported = log.find((line) => line.msg === 'exported');
       await keeper.received(Number(exported?.messages));
@@ -268,12 +271,13 @@ t.test(
       const wrong =
         /malformed|unknown field|type: unknown|unknown\(|type \d+: value|no template|expert info \((warn|err)/i;
       t.same(
-        // Wireshark 4.0 shows the octets of CERT's elements (6871), and of the one that it has a name for in 33609's list.
+        // Wireshark 4.0 shows the octets of CERT's elements (6871), of the one that it has a name for in 33609's list, and of ours.
         dissection.text
           .split('\n')
           .filter(
             (line) =>
-              wrong.test(line) && !/\((CERT Coordination Center|Softtek)\) Type (14|15|200):/.test(line),
+              wrong.test(line) &&
+              !/\((CERT Coordination Center|Softtek|.*Documentation Use)\) Type (14|15|200|1024):/.test(line),
           ),
         [],
         `${name}: nothing is wrong`,

@@ -95,5 +95,6 @@ function reversedFull(fields: ReturnType<typeof ofFlow>): Fields {
     RETRANSMITTED_OUT_PKTS: fields.RETRANSMITTED_IN_PKTS,
     OOORDER_IN_PKTS: fields.OOORDER_OUT_PKTS,
     TCP_WIN_MIN_OUT: fields.TCP_WIN_MIN_IN,
+    reverseTcpZeroWindowDeltaCount: fields.tcpZeroWindowDeltaCount,
   };
 }

@@ -12,6 +12,7 @@ export interface TcpFields {
   readonly RETRANSMITTED_IN_PKTS: number;
   readonly OOORDER_OUT_PKTS: number;
   readonly TCP_WIN_MIN_IN: number;
+  readonly tcpZeroWindowDeltaCount: number;
 }
 
 const FIN = 0x01;
@@ -85,5 +86,6 @@ export function tcpFields(
     RETRANSMITTED_IN_PKTS: retransmitted,
     OOORDER_OUT_PKTS: outOfOrder,
     TCP_WIN_MIN_IN: Math.min(0xffff, ...windows),
+    tcpZeroWindowDeltaCount: windows.filter((window) => window === 0).length,
   };
 }
