@@ -208,7 +208,8 @@ export function templateId(fields: readonly TemplateField[], taken: ReadonlySet<
       hash = Math.imul(hash ^ octet, 0x01000193);
     }
   }
-  let id = 256 + ((hash >>> 0) % (65536 - 256));
+  // A small integer to V8, which would otherwise make what holds it anew, and compile again what reads that.
+  let id = (256 + ((hash >>> 0) % (65536 - 256))) | 0;
   while (taken.has(id)) id = id === 65535 ? 256 : id + 1;
   return id;
 }
