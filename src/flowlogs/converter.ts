@@ -45,6 +45,8 @@ export class Converter {
   readonly #arena = new StringArena();
   readonly #parsers = new Map<string, LineParser>();
   readonly #withStrings: boolean;
+  /** No record is passed over. */
+  readonly #takesAll: boolean;
   readonly #enterpriseNumbers: readonly number[];
   readonly #stopping = new AbortController();
   /** Ends the present wait. */
@@ -64,6 +66,7 @@ export class Converter {
   constructor(options: ConverterOptions) {
     this.#options = options;
     this.#ways = new WaysOut(options, this.counts);
+    this.#takesAll = options.rejects === 'keep' && options.vantage === 'both';
     const ipfix = options.outlets.filter(({ protocol }) => protocol === 'ipfix');
     this.#withStrings = ipfix.length > 0 || (options.ways ?? []).length > 0;
     const numbers = this.#withStrings
@@ -248,7 +251,7 @@ export class Converter {
     let header: LogFormat | undefined;
     while (lines < most && parser.position < to) {
       const from = parser.position;
-      const plain = parser.takePlain(bytes, most - lines);
+      const plain = parser.takePlain(bytes, most - lines, this.#ways.tellsApart);
       if (plain > 0) {
         lines += plain;
         this.#plainRecords(parser, plain);
@@ -289,12 +292,34 @@ export class Converter {
     if (more !== undefined) for (const way of more) way.record(parser.record, parser);
   }
 
-  /** Records of so many lines that went the short way. */
+  /** Records of so many lines that went the short way. Where a way out tells them apart, accepted flows go before refused ones. */
   #plainRecords(parser: LineParser, rows: number): void {
     const ways = this.#ways;
-    const [accepted, refused] = parser.batches!;
-    // In the order of their lines, where both go the same way.
-    const rejected = ways.rejected === ways.accepted ? accepted : refused;
+    const { accepted, refused } = parser.plain!;
+    if (this.#takesAll) this.#admitAll(parser, rows);
+    else this.#admitSome(parser, rows);
+    if (accepted.count + refused.count > 0) ways.start();
+    if (accepted.count > 0) for (const receiver of ways.accepted) handOn(accepted, receiver);
+    if (refused.count > 0) for (const receiver of ways.rejected) handOn(refused, receiver);
+  }
+
+  /** Counts them, where all are to leave. */
+  #admitAll({ plain, unnumbered }: LineParser, rows: number): void {
+    const { counts } = this;
+    const { rejects, packets, octets, latestMilliseconds } = plain!;
+    counts.records += rows;
+    counts.rejects += rejects;
+    counts.converted += rows;
+    counts.unnumberedInterfaces += unnumbered;
+    counts.packets += packets;
+    counts.octets += octets;
+    if (latestMilliseconds > this.#ways.clockMilliseconds) this.#ways.clockMilliseconds = latestMilliseconds;
+  }
+
+  /** Counts them one by one, and lists those that are to leave, in the order of their lines. */
+  #admitSome(parser: LineParser, rows: number): void {
+    const { accepted, refused } = parser.plain!;
+    const rejected = this.#ways.tellsApart ? refused : accepted;
     accepted.count = 0;
     refused.count = 0;
     for (let row = 0; row < rows; row++) {
@@ -303,9 +328,6 @@ export class Converter {
       const batch = parser.isReject ? rejected : accepted;
       batch.list[batch.count++] = parser.record.offset;
     }
-    if (accepted.count + refused.count > 0) ways.start();
-    if (accepted.count > 0) for (const receiver of ways.accepted) handOn(accepted, receiver);
-    if (refused.count > 0) for (const receiver of ways.rejected) handOn(refused, receiver);
   }
 
   /** Counts a record. @returns whether it is to leave */

@@ -17,7 +17,6 @@ import {
   FLOW_START_MILLISECONDS,
   type FlowLayout,
   KEY,
-  type RecordBatch,
 } from '../flow/flow-record.ts';
 import { NO_ADDRESS, parseIPv4, parseIPv6 } from './address-text.ts';
 import { FAULT_KINDS, type FaultKind } from './convert-counts.ts';
@@ -133,8 +132,10 @@ export class LineParser {
   readonly layout: FlowLogLayout;
   /** The record of the last line that was one. */
   readonly record: { layout: FlowLayout; readonly view: DataView; offset: number };
-  /** Records that went the short way and leave together: of accepted flows, and of refused ones. Undefined: there is none. */
-  readonly batches: readonly [RecordBatch, RecordBatch] | undefined;
+  /** The short way of plain lines; undefined: there is none. */
+  readonly plain: PlainLines | undefined;
+  /** Of the lines that went it last: those whose interface has no number, since there is none left. */
+  unnumbered = 0;
   /** Why plain lines go the way of all others: it costs about twice the processor. */
   readonly plainProblem: Error | undefined;
   /** Of that record. */
@@ -161,8 +162,6 @@ export class LineParser {
   readonly #hasSource: boolean;
   readonly #hasDestination: boolean;
   readonly #hasStatus: boolean;
-  /** The short way, where there is one: the record lies in its memory, or is one that it has filled. */
-  readonly #plain: PlainLines | undefined;
   /** Octets into the record's view: where that of lines that are not plain begins. */
   readonly #ownOffset: number;
   readonly #words: Int32Array;
@@ -197,13 +196,12 @@ export class LineParser {
     const { words } = layouts[0];
     if (options.withPlain === true) {
       try {
-        this.#plain = PlainLines.create(plan, words);
+        this.plain = PlainLines.create(plan, layouts[0]);
       } catch (error) {
         this.plainProblem = error as Error;
       }
     }
-    const plain = this.#plain;
-    if (plain !== undefined) this.batches = [plain.batch(layouts[0]), plain.batch(layouts[0])];
+    const { plain } = this;
     const view = plain?.view ?? new DataView(new ArrayBuffer(words * 4));
     this.#ownOffset = plain?.spare ?? 0;
     this.#words = new Int32Array(view.buffer, this.#ownOffset, words);
@@ -254,26 +252,46 @@ export class LineParser {
   /**
    * Reads lines the short way, from {@link position} on, as many as are plain, and moves behind them.
    * @param bytes as {@link next} has them
-   * @returns how many; each is a record, to be pointed at by {@link point}
+   * @param apart refused flows are to have a list of their own
+   * @returns how many: each is a record, and {@link plain} tells what they are together
    */
-  takePlain(bytes: Uint8Array, most: number): number {
-    const plain = this.#plain;
+  takePlain(bytes: Uint8Array, most: number, apart: boolean): number {
+    const { plain } = this;
     if (plain === undefined) return 0;
-    const rows = plain.take(bytes, this.position, most);
+    const rows = plain.take(bytes, this.position, most, apart);
     if (rows > 0) this.position = plain.end;
+    this.unnumbered = 0;
+    if (plain.unknownInterfaces > 0) this.#numberInterfaces(plain, rows);
     return rows;
   }
 
-  /** Points at the record of a line that has gone the short way. Once a line: it gets its interface's number. */
+  /** Numbers the interfaces of those lines which are met for the first time, or for the first time in long. */
+  #numberInterfaces(plain: PlainLines, rows: number): void {
+    for (let row = 0; row < rows; row++) {
+      if (plain.interfaceNumber(row) !== 0 || plain.interfaceFrom(row) === plain.interfaceTo(row)) continue;
+      this.point(row);
+      this.#setInterface(
+        plain.words,
+        plain.recordOf(row) >> 2,
+        plain.view,
+        plain.interfaceFrom(row),
+        plain.interfaceTo(row),
+      );
+      if (this.interfaceNumber === 0) this.unnumbered++;
+      else plain.learnInterface(row, this.interfaceNumber);
+    }
+  }
+
+  /** Points at the record of a line that has gone the short way. */
   point(row: number): void {
-    const plain = this.#plain!;
-    const at = plain.recordOf(row);
+    const plain = this.plain!;
     const told = plain.told(row);
-    this.record.offset = at;
+    this.record.offset = plain.recordOf(row);
     this.record.layout = this.layout.layouts[0];
     this.action = told & 0xff;
     this.direction = told >> 8;
-    this.#setInterface(plain.words, at >> 2, plain.view, plain.interfaceFrom(row), plain.interfaceTo(row));
+    this.hasInterface = plain.interfaceFrom(row) < plain.interfaceTo(row);
+    this.interfaceNumber = plain.interfaceNumber(row);
   }
 
   #parse(bytes: Uint8Array): number {

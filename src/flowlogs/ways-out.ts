@@ -25,9 +25,10 @@ const LAST_WORD_MILLISECONDS = 200;
 export class WaysOut {
   /** Of everything that is exported by. */
   exports: readonly Export[] = [];
-  /** Who takes accepted flows, and refused ones: the same where no way out tells them apart. */
+  /** Who takes accepted flows, and refused ones: the same, unless a way out tells them apart. */
   accepted: readonly RecordReceiver[] = [];
   rejected: readonly RecordReceiver[] = [];
+  readonly tellsApart: boolean;
   /** The greatest end of a flow so far, Unix ms: the clock of what is converted. */
   clockMilliseconds = 0;
   readonly #options: ConverterOptions;
@@ -48,8 +49,8 @@ export class WaysOut {
     );
     this.exports = [...new Set([...accepted, ...rejected])];
     this.accepted = receiversOf(accepted);
-    const tellsApart = rejected.some((each, i) => each !== accepted[i]);
-    this.rejected = tellsApart ? receiversOf(rejected) : this.accepted;
+    this.tellsApart = rejected.some((each, i) => each !== accepted[i]);
+    this.rejected = this.tellsApart ? receiversOf(rejected) : this.accepted;
   }
 
   /** Records of another format come from now on. */

@@ -69,7 +69,7 @@ export function readLines(
     parser.position = from;
     while (parser.position < to) {
       const begin = parser.position;
-      const rows = parser.takePlain(bytes, MOST_TOGETHER);
+      const rows = parser.takePlain(bytes, MOST_TOGETHER, false);
       let at = begin;
       for (let row = 0; row < rows; row++) {
         parser.point(row);
@@ -91,7 +91,7 @@ export function readLines(
     for (const each of assembler.push(text.subarray(at, at + chunkOctets))) take(each);
   const last = assembler.end();
   if (last !== undefined) take(last);
-  return { lines, plain, hasPlain: parser.batches !== undefined };
+  return { lines, plain, hasPlain: parser.plain !== undefined };
 }
 
 /** The first line of which both do not say the same; '': there is none. */

@@ -9,12 +9,20 @@
  * The memory, and what stands where in it, is plain-line-state.ts's.
  */
 
-import { FLAGS, FLOW_END_MILLISECONDS, FLOW_START_MILLISECONDS, KEY } from '../../flow/record-head.ts';
+import {
+  FLAGS,
+  FLOW_END_MILLISECONDS,
+  FLOW_START_MILLISECONDS,
+  KEY,
+  OCTET_DELTA_COUNT,
+  PACKET_DELTA_COUNT,
+} from '../../flow/record-head.ts';
 import {
   DIRECTION_EGRESS,
   DIRECTION_INGRESS,
   DIRECTION_UNKNOWN,
   DROPPED_BY_ACL,
+  EGRESS_INTERFACE,
   FLOW_DENIED,
   FORWARDED,
   VERDICT,
@@ -40,15 +48,33 @@ import {
   SOURCE,
 } from '../line-ops.ts';
 import {
+  ACCEPTED_COUNT,
+  ACCEPTED_LIST,
+  INTERFACE_LAST,
+  INTERFACE_LENGTH,
+  INTERFACE_NUMBER,
+  INTERFACE_OCTETS,
+  INTERFACE_PLACES_BITS,
+  INTERFACE_SECOND,
+  INTERFACES,
+  LATEST_MILLISECONDS,
   MARK_END,
+  MARK_INTERFACE,
   MARK_INTERFACE_FROM,
   MARK_INTERFACE_TO,
   MARK_OCTETS,
   MARK_TOLD,
   MARKS,
+  MOST_ID,
+  OCTETS,
+  PACKETS,
   PLAN,
   PLAN_ENTRY_OCTETS,
+  REFUSED,
+  REFUSED_COUNT,
+  REFUSED_LIST,
   ROWS,
+  UNKNOWN_INTERFACES,
 } from './plain-line-state.ts';
 
 /** Whatever number they are, it is below 2^53. */
@@ -65,6 +91,7 @@ const ZERO: u32 = 0x30;
 
 const PORTS: i32 = KEY * 4;
 const PROTOCOL: i32 = (KEY + 1) * 4;
+const INGRESS_INTERFACE: i32 = (KEY + 2) * 4;
 const ADDRESSES: i32 = (KEY + 3) * 4;
 
 // What fields may say, as it lies in memory.
@@ -98,21 +125,82 @@ export function setFormat(
   destination = withPacketDestination ? PACKET + DESTINATION : DESTINATION;
 }
 
-/** Lines from an address on into rows, until one that is not plain, or enough of them. @returns how many */
-export function take(from: i32, most: i32): i32 {
+/**
+ * Lines from an address on into rows, until one that is not plain, or enough of them.
+ * @param apart refused flows have a list of their own
+ * @returns how many
+ */
+export function take(from: i32, most: i32, apart: bool): i32 {
   let at = from;
   let row = ROWS;
   let mark = MARKS;
   let rows = 0;
+  let accepted = ACCEPTED_LIST;
+  let refused = REFUSED_LIST;
+  let rejects = 0;
+  let packets: f64 = 0;
+  let octets: f64 = 0;
+  let latest: f64 = 0;
+  store<i32>(0, 0, UNKNOWN_INTERFACES);
   while (rows < most) {
     at = line(at, row, mark);
     if (at === 0) break;
     store<i32>(mark, at, MARK_END * 4);
+    const isRefused = load<u8>(mark, MARK_TOLD * 4) === ACTION_REJECT;
+    if (isRefused) rejects++;
+    if (isRefused && apart) {
+      store<i32>(refused, row);
+      refused += 4;
+    } else {
+      store<i32>(accepted, row);
+      accepted += 4;
+    }
+    packets += load<f64>(row, PACKET_DELTA_COUNT * 4);
+    octets += load<f64>(row, OCTET_DELTA_COUNT * 4);
+    latest = max(latest, load<f64>(row, FLOW_END_MILLISECONDS * 4));
     row += rowOctets;
     mark += MARK_OCTETS;
     rows++;
   }
+  store<f64>(0, packets, PACKETS);
+  store<f64>(0, octets, OCTETS);
+  store<f64>(0, latest, LATEST_MILLISECONDS);
+  store<i32>(0, (accepted - ACCEPTED_LIST) >> 2, ACCEPTED_COUNT);
+  store<i32>(0, (refused - REFUSED_LIST) >> 2, REFUSED_COUNT);
+  store<i32>(0, rejects, REFUSED);
   return rows;
+}
+
+/** Learns the number of an interface, by its ID. */
+export function learn(from: i32, to: i32, number: i32): void {
+  const length = to - from;
+  if (length > MOST_ID) return;
+  const place = placeOf(to);
+  store<u64>(place, load<u64>(from));
+  store<u64>(place, length > 16 ? load<u64>(from, 8) : 0, INTERFACE_SECOND);
+  store<u64>(place, load<u64>(to - 8), INTERFACE_LAST);
+  store<i32>(place, length, INTERFACE_LENGTH);
+  store<i32>(place, number, INTERFACE_NUMBER);
+}
+
+/** Where an ID may be known. Another one may stand there: then it is not. */
+function placeOf(to: i32): i32 {
+  // The last octets of an ID are random, and enough.
+  const hash = load<u64>(to - 8) * 0x9e3779b97f4a7c15;
+  return INTERFACES + <i32>(hash >> (64 - INTERFACE_PLACES_BITS)) * INTERFACE_OCTETS;
+}
+
+/** @returns the number of an interface; 0: not known */
+function numberOf(from: i32, to: i32): i32 {
+  const length = to - from;
+  const place = placeOf(to);
+  // Together these are all octets of an ID that was learned.
+  return load<u64>(place) === load<u64>(from) &&
+    load<u64>(place, INTERFACE_LAST) === load<u64>(to - 8) &&
+    load<i32>(place, INTERFACE_LENGTH) === length &&
+    (length <= 16 || load<u64>(place, INTERFACE_SECOND) === load<u64>(from, 8))
+    ? load<i32>(place, INTERFACE_NUMBER)
+    : 0;
 }
 
 /** One line into one row. @returns where the next begins; 0: it is not plain, and the row is as good as empty */
@@ -230,6 +318,15 @@ function line(from: i32, row: i32, mark: i32): i32 {
   store<f64>(row, <f64>end * 1000, FLOW_END_MILLISECONDS * 4);
   store<u32>(row, flags, FLAGS * 4);
   store<u32>(row, ports, PORTS);
+  let number = 0;
+  if (interfaceTo > interfaceFrom) {
+    number = numberOf(interfaceFrom, interfaceTo);
+    if (number === 0) store<i32>(0, load<i32>(UNKNOWN_INTERFACES) + 1, UNKNOWN_INTERFACES);
+  }
+  const isEgress = direction === DIRECTION_EGRESS;
+  store<i32>(row, isEgress ? 0 : number, INGRESS_INTERFACE);
+  store<i32>(row, isEgress ? number : 0, EGRESS_INTERFACE * 4);
+  store<i32>(mark, number, MARK_INTERFACE * 4);
   store<i32>(mark, interfaceFrom, MARK_INTERFACE_FROM * 4);
   store<i32>(mark, interfaceTo, MARK_INTERFACE_TO * 4);
   store<u32>(mark, action | (direction << 8), MARK_TOLD * 4);
