@@ -16,7 +16,7 @@ type Program = (
 ) => void;
 
 const filename = fileURLToPath(new URL('./weir.cjs', import.meta.url));
-// Nothing but ASCII, which V8 takes as it is.
+// But for comments nothing but ASCII, which V8 takes as it is.
 const script = new Script(readFileSync(filename, 'latin1'), {
   filename,
   cachedData: readCode(new URL('./weir.code', import.meta.url)),
