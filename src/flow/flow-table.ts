@@ -410,7 +410,7 @@ export class FlowTable {
     while (this.#endCursor < this.state[USED]! && count < most) {
       const together = this.#endTogether(most - count);
       count += together;
-      if (together > 0) continue;
+      if (together > 0 || this.#endCursor === this.state[USED]) continue;
       const slot = this.#endCursor++;
       const state = this.words[slot * this.#stride + FLAGS]!;
       if ((state & LIVE) === 0) continue;
