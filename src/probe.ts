@@ -5,7 +5,7 @@
  * and their packets' times end flows, so that the result depends on the files alone.
  */
 
-import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { CaptureInterface, FrameReceiver, PacketSource } from './capture/packet-source.ts';
 import { Exporter, TICK_MILLISECONDS } from './export/exporter.ts';
 import { type Export, type Outlet, receiversOf } from './export/outlet.ts';
@@ -149,7 +149,10 @@ export class Probe {
     await Promise.all(sources.map((source) => this.#guard(source.stop())));
     void this.meter.endBatch();
     this.#startTransports();
+    await nextTurn();
     while (this.#count(() => this.meter.endSome(FLOWS_A_TURN))) {
+      // Sockets open, and whoever asks for the metrics gets an answer.
+      await nextTurn();
       const left = end - clocks.monotonic();
       // The table may hold more than the queues: let one of them drain, as long as there is time. Waiting for
       // all would give the time of the fast to the slowest.

@@ -36,7 +36,9 @@ export const ENCODED_PACKETS = 0;
 export const ENCODED_OCTETS = 8;
 export const EARLIEST_MILLISECONDS = 16;
 export const LATEST_MILLISECONDS = 24;
-/** … the plan, and the Data Records. */
+/** … the plan, … */
 export const PLAN = 64;
 export const MOST_STEPS = 160;
-export const DATA = 4096;
+/** … packets and octets of each Message of a train (float64), and the Data Records, or the train. */
+export const TRAIN_SUMS = 4096;
+export const DATA = 6144;

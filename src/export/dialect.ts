@@ -14,7 +14,7 @@ export interface Dialect {
   readonly optionsTemplateSetId: number;
   /** Sets are padded with zeros to a multiple of this. */
   readonly setAlignment: number;
-  /** What a Message adds to the sequence. */
+  /** What a Message adds to the sequence, or each of a train. */
   sequenceStep(message: Message): number;
   /** Writes the header, but for the sequence number. @param records of all kinds in the Message */
   writeHeader(writer: MessageWriter, records: number, clockMilliseconds: number, uptime: UptimeFields): void;

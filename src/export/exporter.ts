@@ -19,12 +19,14 @@ import { recordOf } from '../flow/record-batch.ts';
 import type { Sampling } from '../flow/sampler.ts';
 import type { GroupMember } from './balance.ts';
 import { type Element, ownElements } from './elements.ts';
-import { encoderIn } from './encoder.ts';
+import { encoderIn, type RecordEncoder } from './encoder.ts';
 import { Appended, type ControlData, type Format } from './format.ts';
 import { ipfixDialect } from './ipfix.ts';
 import {
   type Message,
   type MessageTransport,
+  MOST_TRAIN_MESSAGES,
+  MOST_TRAIN_OCTETS,
   NOT_SENT_REASONS,
   type NotSentReason,
   type Session,
@@ -90,6 +92,8 @@ const FLUSH_MILLISECONDS = 100;
 
 /** Messages whose memory is kept for the next ones: 1.5 MB. After a burst the rest is let go. */
 const MOST_POOLED = 1024;
+/** And trains: 1.6 MB. */
+const MOST_POOLED_TRAINS = 24;
 
 /** Flow Records and what they carry. */
 export interface RecordCounts {
@@ -113,6 +117,7 @@ function zero(): RecordCounts {
 class PooledMessage implements Message {
   readonly memory: Uint8Array;
   bytes: Uint8Array;
+  messages = 1;
   flowRecords = 0;
   packets = 0;
   octets = 0;
@@ -121,6 +126,15 @@ class PooledMessage implements Message {
   constructor(capacity: number) {
     this.memory = new Uint8Array(capacity);
     this.bytes = this.memory;
+  }
+}
+
+class PooledTrain extends PooledMessage {
+  /** Packets and octets of each Message, in turn. */
+  readonly sums = new Float64Array(2 * MOST_TRAIN_MESSAGES);
+
+  constructor() {
+    super(MOST_TRAIN_OCTETS);
   }
 }
 
@@ -156,6 +170,7 @@ export class Exporter implements GroupMember, Session<Message> {
   readonly #templatesByFields = new Map<string, number>();
   readonly #transport: MessageTransport<Message>;
   readonly #pool: PooledMessage[] = [];
+  readonly #trainPool: PooledTrain[] = [];
   readonly #notices = new Set<string>();
   /** One direction of a biflow. */
   #uniflow: { layout: FlowLayout; view: DataView; offset: number } | undefined;
@@ -215,22 +230,63 @@ export class Exporter implements GroupMember, Session<Message> {
 
   records(batch: RecordBatch): void {
     const encoder = encoderIn(batch.shared);
-    for (let from = 0; from < batch.count; ) {
-      const message = this.#open;
-      const count = this.#format.appendSome(batch, from, encoder, message);
-      if (count > 0) {
-        const { packets, octets } = encoder;
-        this.handed += count;
-        this.accepted.records += count;
-        this.accepted.packets += packets;
-        this.accepted.octets += octets;
-        message.flowRecords += count;
-        message.packets += packets;
-        message.octets += octets;
-        from += count;
-      } else if (count === 0 && message.flowRecords > 0) this.#finishMessage();
-      else this.record(recordOf(batch, from++));
+    for (let from = 0; from < batch.count; )
+      from += this.#sendTrain(batch, from, encoder) || this.#appendSome(batch, from, encoder);
+  }
+
+  /** Adds records of a batch to the open Message, or finishes it where there is no room for any. @returns how many */
+  #appendSome(batch: RecordBatch, from: number, encoder: RecordEncoder): number {
+    const message = this.#open;
+    const count = this.#format.appendSome(batch, from, encoder, message);
+    if (count > 0) {
+      this.#addEncoded(message, encoder, count);
+      return count;
     }
+    if (count === 0 && message.flowRecords > 0) {
+      this.#finishMessage();
+      return 0;
+    }
+    this.record(recordOf(batch, from));
+    return 1;
+  }
+
+  /** Records that the Message has from a batch, and that count as accepted with it. */
+  #addEncoded(message: PooledMessage, { packets, octets }: RecordEncoder, count: number): void {
+    this.handed += count;
+    this.accepted.records += count;
+    this.accepted.packets += packets;
+    this.accepted.octets += octets;
+    message.flowRecords += count;
+    message.packets += packets;
+    message.octets += octets;
+  }
+
+  /** Sends records of a batch as a train, where there are enough and the transport takes it. @returns how many */
+  #sendTrain(batch: RecordBatch, from: number, encoder: RecordEncoder): number {
+    if (this.#format.train === undefined || this.#open.flowRecords > 0) return 0;
+    if (this.#transport.takesTrains !== true) return 0;
+    if (this.#sessions > 0) this.#refreshIfDue();
+    const { templateRefreshMessages, clockMilliseconds } = this.#options;
+    const untilRefresh =
+      templateRefreshMessages > 0
+        ? templateRefreshMessages - this.#messagesSinceRefresh
+        : MOST_TRAIN_MESSAGES;
+    const train = this.#trainPool.pop() ?? new PooledTrain();
+    train.bytes = train.memory;
+    const most = Math.min(MOST_TRAIN_MESSAGES, untilRefresh);
+    const count = this.#format.train(batch, from, most, clockMilliseconds(), encoder, train);
+    if (count === 0) {
+      this.#trainPool.push(train);
+      return 0;
+    }
+    train.flowRecords = 0;
+    train.packets = 0;
+    train.octets = 0;
+    train.sums.set(encoder.trainSums);
+    this.#addEncoded(train, encoder, count);
+    this.#messagesSinceRefresh += train.messages;
+    this.#transport.send(train);
+    return count;
   }
 
   #record(record: FlowRecord): void {
@@ -339,11 +395,35 @@ export class Exporter implements GroupMember, Session<Message> {
     counts.packets += message.packets;
     counts.octets += message.octets;
     if (notSent === undefined) {
-      this.messagesSent++;
+      this.messagesSent += message.messages;
       this.messageOctetsSent += message.bytes.length;
     }
-    if (this.#pool.length < MOST_POOLED) this.#pool.push(message as PooledMessage);
+    this.#giveBack(message);
     this.#options.onSettled?.();
+  }
+
+  parted(message: Message): Message[] {
+    const train = message as PooledTrain;
+    const { bytes, messages, flowRecords, sequenced, sums } = train;
+    const octets = bytes.length / messages;
+    const parts = Array.from({ length: messages }, (_, i) => {
+      const part = this.#take();
+      part.bytes = part.memory.subarray(0, octets);
+      part.bytes.set(bytes.subarray(i * octets, (i + 1) * octets));
+      part.flowRecords = flowRecords / messages;
+      part.sequenced = sequenced / messages;
+      part.packets = sums[2 * i]!;
+      part.octets = sums[2 * i + 1]!;
+      return part;
+    });
+    this.#giveBack(train);
+    return parts;
+  }
+
+  #giveBack(message: Message): void {
+    if (message instanceof PooledTrain) {
+      if (this.#trainPool.length < MOST_POOLED_TRAINS) this.#trainPool.push(message);
+    } else if (this.#pool.length < MOST_POOLED) this.#pool.push(message as PooledMessage);
   }
 
   #makeFormat(): Format {

@@ -31,9 +31,22 @@ export interface Format {
    * @returns how many, which `encoder` has encoded last; 0: there is no room; {@link ALONE}: the first is for {@link append}
    */
   appendSome(batch: RecordBatch, from: number, encoder: RecordEncoder, message: Message): number;
+  /**
+   * Adds records of a batch, from one on, as a train of Messages, where the one that is being built is empty. Absent: not in this format.
+   * @param most Messages @param train has MOST_TRAIN_OCTETS, and becomes as long as it needs; complete but for sequence numbers
+   * @returns how many records, which `encoder` has encoded last; 0: they are not enough, or ask for more than copies
+   */
+  train?(
+    batch: RecordBatch,
+    from: number,
+    most: number,
+    clockMilliseconds: number,
+    encoder: RecordEncoder,
+    train: Message,
+  ): number;
   /** Completes the Message: lengths, counts, times; all but the sequence number. */
   finish(clockMilliseconds: number): void;
-  /** Writes the next sequence number into the header, and counts the Message in it. */
+  /** Writes the next sequence number into the header, or into each of a train's, and counts the Message in it. */
   stamp(message: Message): void;
   /** A Transport Session begins: the sequence does too. */
   resetSequence(): void;

@@ -17,7 +17,7 @@ export function ipfixDialect(observationDomain: number): Dialect {
     templateSetId: 2,
     optionsTemplateSetId: 3,
     setAlignment: 1,
-    sequenceStep: (message) => message.sequenced,
+    sequenceStep: ({ sequenced, messages }) => sequenced / messages,
     writeHeader(writer: MessageWriter, _records: number, clockMilliseconds: number): void {
       writer.view.setUint16(HEADER.version, 10);
       writer.view.setUint16(HEADER.length, writer.position);

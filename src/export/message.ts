@@ -1,9 +1,14 @@
 /** A Message on its way to a Collector, and what a Transport Session asks of the exporter that owns it. */
 
-/** One finished Message (IPFIX), Export Packet (v9) or datagram (v5). Its octets belong to the transport until settled. */
+/**
+ * One finished Message (IPFIX), Export Packet (v9) or datagram (v5), or a train of them: several of one size, one behind the
+ * other, which cost next to nothing each. Its octets belong to the transport until settled.
+ */
 export interface Message {
   /** What goes on the wire. A view of exactly the Message's length. */
   bytes: Uint8Array;
+  /** Messages that it is: more than 1 where it is a train. */
+  messages: number;
   /** Flow Records in it: what is lost when it is not sent. 0 for templates and options data. */
   flowRecords: number;
   /** Σ packetDeltaCount and octetDeltaCount of those records, for the identities of conservation. */
@@ -40,13 +45,22 @@ export interface Session<M> {
    * state begin anew. Returns the Messages (templates, options data) to send before any other.
    */
   sessionStarted(): readonly M[];
-  /** Called once, right before a Message leaves: writes the sequence number into its header. */
+  /** Called once, right before a Message leaves: writes the sequence number into its header, into each of a train's. */
   stamp(message: M): void;
   /** The path takes Messages of so many octets at most: those that are begun from now on keep to it. */
   limitMessages(octets: number): void;
   /** The Message has left (no reason), or never will. Called exactly once for every Message handed to `send`. */
   settled(message: M, notSent?: NotSentReason): void;
+  /**
+   * A train that does not leave as one: its Messages one by one, stamped if it was. They are settled in its place.
+   */
+  parted(train: M): readonly M[];
 }
+
+/** Messages of a train: what the kernel parts at once (UDP_MAX_SEGMENTS), */
+export const MOST_TRAIN_MESSAGES = 64;
+/** and their octets, of 65 535 with the headers of IP and UDP. */
+export const MOST_TRAIN_OCTETS = 65_400;
 
 /** What the exporter asks of its transport. */
 export interface MessageTransport<M> {
@@ -54,4 +68,6 @@ export interface MessageTransport<M> {
   send(message: M): void;
   /** Messages waiting to leave. */
   readonly queued: number;
+  /** Trains are welcome, at the moment: up to {@link MOST_TRAIN_MESSAGES} in {@link MOST_TRAIN_OCTETS}. Absent: never. */
+  readonly takesTrains?: boolean;
 }

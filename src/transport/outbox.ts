@@ -31,6 +31,9 @@ export class Outbox<M extends Sendable> {
   #stalled = false;
   /** Messages that have been in flight and no longer are; a change of it is progress. */
   #passed = 0;
+  /** Messages of all three, and of those that wait; each of a train's counts. */
+  #queued = 0;
+  #waitingMessages = 0;
 
   /**
    * @param session whom to ask and to tell
@@ -53,7 +56,7 @@ export class Outbox<M extends Sendable> {
 
   /** Messages that are not settled yet. */
   get queued(): number {
-    return this.#first.length + this.#waiting.length + this.#inFlight.length;
+    return this.#queued;
   }
 
   get inFlight(): number {
@@ -82,8 +85,13 @@ export class Outbox<M extends Sendable> {
 
   /** Queues a Message, or settles it at once where there is no room. */
   put(message: M, reasonWhenFull: TransportNotSentReason): void {
-    if (this.#waiting.length < this.#capacity) this.#waiting.push(message);
-    else this.#settle(message, reasonWhenFull);
+    if (this.#waitingMessages + message.messages > this.#capacity) {
+      this.#settle(message, reasonWhenFull);
+      return;
+    }
+    this.#waiting.push(message);
+    this.#waitingMessages += message.messages;
+    this.#queued += message.messages;
   }
 
   /** A Transport Session begins: what belonged to the one before it and opened it is obsolete. */
@@ -93,16 +101,35 @@ export class Outbox<M extends Sendable> {
     this.#first = new Fifo<M>();
     this.#settleAllOf(this.#inFlight, 'disconnected');
     this.#settleAllOf(obsolete, 'disconnected');
-    for (const message of this.#session.sessionStarted()) this.#first.push(message);
+    for (const message of this.#session.sessionStarted()) {
+      this.#first.push(message);
+      this.#queued += message.messages;
+    }
   }
 
   /** The next Message, stamped and now in flight; undefined: there is none. */
   take(): M | undefined {
-    const message = this.#first.shift() ?? this.#waiting.shift();
-    if (message === undefined) return undefined;
+    let message = this.#first.shift();
+    if (message === undefined) {
+      message = this.#waiting.shift();
+      if (message === undefined) return undefined;
+      this.#waitingMessages -= message.messages;
+    }
     this.#session.stamp(message);
     this.#inFlight.push(message);
     return message;
+  }
+
+  /** Parts the trains in flight. @returns all that is in flight, the oldest first */
+  partInFlight(): readonly M[] {
+    const all: M[] = [];
+    for (let left = this.#inFlight.length; left > 0; left--) {
+      const message = this.#inFlight.shift()!;
+      if (message.messages === 1) all.push(message);
+      else all.push(...this.#session.parted(message));
+    }
+    for (const message of all) this.#inFlight.push(message);
+    return all;
   }
 
   /** The oldest Message in flight has left (no reason), or never will. */
@@ -111,6 +138,7 @@ export class Outbox<M extends Sendable> {
     if (message === undefined) throw new Error('settled a Message although none is in flight'); // a fault of the program
     this.#passed++;
     this.#stalled = false;
+    this.#queued -= message.messages;
     this.#settle(message, notSent);
   }
 
@@ -123,6 +151,7 @@ export class Outbox<M extends Sendable> {
   settleAll(notSent: TransportNotSentReason): void {
     this.#settleAllOf(this.#inFlight, notSent);
     this.#settleAllOf(this.#first, notSent);
+    this.#waitingMessages = 0;
     this.#settleAllOf(this.#waiting, notSent);
   }
 
@@ -179,16 +208,20 @@ export class Outbox<M extends Sendable> {
 
   #settleAllOf(fifo: Fifo<M>, notSent: TransportNotSentReason): void {
     // Counted down, so that a Message which its owner sends in answer is not settled by the same loop.
-    for (let left = fifo.length; left > 0; left--) this.#settle(fifo.shift()!, notSent);
+    for (let left = fifo.length; left > 0; left--) {
+      const message = fifo.shift()!;
+      this.#queued -= message.messages;
+      this.#settle(message, notSent);
+    }
   }
 
   #settle(message: M, notSent?: TransportNotSentReason): void {
     if (notSent === undefined) {
-      this.#counters.messagesSent++;
+      this.#counters.messagesSent += message.messages;
       this.#counters.octetsSent += message.bytes.length;
       this.#session.settled(message);
     } else {
-      this.#counters.messagesNotSent[notSent]++;
+      this.#counters.messagesNotSent[notSent] += message.messages;
       this.#session.settled(message, notSent);
     }
     if (this.#waiters.size === 0) return;

@@ -6,6 +6,8 @@
 /** What a transport sends: anything that carries the octets for the wire. The same object is handed back when settled. */
 export interface Sendable {
   readonly bytes: Uint8Array;
+  /** 1, or those of a train: of one size, one behind the other. */
+  readonly messages: number;
 }
 
 /** Why a Message did not leave: the part of export/message.ts's NOT_SENT_REASONS that a transport can find. */
@@ -32,6 +34,8 @@ export interface Session<M> {
   limitMessages(octets: number): void;
   /** The Message was handed to the kernel (no reason), or never will be. Exactly once a Message. */
   settled(message: M, notSent?: TransportNotSentReason): void;
+  /** The Messages of a train, which does not leave as one; they are settled in its place. */
+  parted(train: M): readonly M[];
 }
 
 /** For /readyz. `resolving`: nothing was tried to its end yet; `failing`: the last that happened was an error. */
@@ -64,7 +68,7 @@ export interface TransportEvent {
 
 /** Plain numbers that only grow; the metrics read them at scrape. */
 export interface TransportCounters {
-  /** Messages handed to the kernel, templates and options data included … */
+  /** Messages handed to the kernel, templates and options data included, each of a train's … */
   messagesSent: number;
   /** … and their octets, without the headers of UDP, TCP and IP. */
   octetsSent: number;

@@ -73,6 +73,11 @@ export abstract class Transport<M extends Sendable> {
   /** Lets go of sockets and timers. */
   protected abstract close(): void;
 
+  /** Whether a train (session.ts) would leave as one, at the moment. */
+  get takesTrains(): boolean {
+    return false;
+  }
+
   /** Messages that are not settled yet. */
   get queued(): number {
     return this.#outbox?.queued ?? 0;

@@ -5,10 +5,11 @@ export interface UdpAddon {
   /** A socket that is bound to a numeric address; `segments`: the kernel takes datagrams together. */
   open(address: string): { readonly descriptor: number; readonly segments: boolean };
   /**
-   * The first so many datagrams, all of the first one's size but the last, which may be smaller; 64 at most.
+   * The first so many of an array, a datagram or several, one behind the other, in each; 64 at most.
+   * @param octets of each datagram, but for the very last, which may be smaller
    * @returns 0: the kernel has all of them; else its errno, and it has none
    */
-  send(descriptor: number, datagrams: readonly Uint8Array[], count: number): number;
+  send(descriptor: number, datagrams: readonly Uint8Array[], count: number, octets: number): number;
 }
 
 /** Built by scripts/build-addon.mjs; the path is that from the compiled file, build/src/transport/. */

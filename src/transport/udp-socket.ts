@@ -8,11 +8,16 @@ import { type UdpAddon, udpAddon } from './udp-addon.ts';
 export interface UdpSocket {
   send(bytes: Uint8Array, callback: (error: Error | null) => void): void;
   /**
-   * The first so many datagrams of an array at once: {@link MOST_TOGETHER} at most, of {@link MOST_OCTETS_TOGETHER}
-   * in all, each of the first one's size but the last, which may be smaller. Absent: it is not to be had.
+   * The first so many of an array at once, a datagram or several, one behind the other, in each: {@link MOST_TOGETHER}
+   * datagrams at most, of {@link MOST_OCTETS_TOGETHER} in all. Absent: it is not to be had.
+   * @param octets of each datagram, but for the very last, which may be smaller
    * @returns the code of an error, and then none has left; undefined: the kernel has them
    */
-  readonly sendTogether?: (datagrams: readonly Uint8Array[], count: number) => string | undefined;
+  readonly sendTogether?: (
+    datagrams: readonly Uint8Array[],
+    count: number,
+    octets: number,
+  ) => string | undefined;
   /** The local address and port, as the kernel chose them. */
   address(): { readonly address: string; readonly port: number };
   close(): void;
@@ -79,8 +84,8 @@ export const openUdpSocket: OpenUdpSocket = ({ collector, port, source, together
 function withAddon(socket: Socket, addon: UdpAddon, descriptor: number): UdpSocket {
   return {
     send: (bytes, callback) => socket.send(bytes, callback),
-    sendTogether(datagrams, count) {
-      const errno = addon.send(descriptor, datagrams, count);
+    sendTogether(datagrams, count, octets) {
+      const errno = addon.send(descriptor, datagrams, count, octets);
       return errno === 0 ? undefined : getSystemErrorName(-errno);
     },
     address: () => socket.address(),

@@ -11,7 +11,8 @@
  * past node:dgram 3.2–3.8, a C loop over send() 2.6–3.3. (2 cores, Node 20.20; 2.7–3.2 are the kernel's.)
  *
  * Who exports in bulk (a file, flow logs) has them leave together, up to 64 in one call of the kernel, which parts
- * them at the end of its stack (UDP_SEGMENT): 0.8–1.0 µs each in C. What the kernel does not take so leaves one by one.
+ * them at the end of its stack (UDP_SEGMENT): 0.8–1.0 µs each in C. The exporter then hands over trains, where it has as
+ * many. What the kernel does not take so leaves one by one.
  */
 import { Fifo } from './fifo.ts';
 import { Pacer } from './pacer.ts';
@@ -129,12 +130,12 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     if (this.#current !== undefined || this.#pumpScheduled || this.#socket === undefined) return;
     if (this.#apart.length === 0) {
       if (!this.outbox.hasNext) return;
-      if (this.#datagramsThisTurn === DATAGRAMS_A_TURN) {
+      if (this.#datagramsThisTurn >= DATAGRAMS_A_TURN) {
         this.#pumpScheduled = true;
         setImmediate(this.#pumpInNewTurn);
         return;
       }
-      if (this.#takesTogether) {
+      if (this.takesTrains) {
         // What else is sent in this turn goes with it.
         this.#pumpScheduled = true;
         queueMicrotask(this.#sendTogether);
@@ -148,7 +149,7 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
       }
       this.#datagramsThisTurn++;
     }
-    this.#current = this.#apart.shift() ?? this.outbox.take()!.bytes;
+    this.#current = this.#apart.shift() ?? this.#takeOne();
     this.#attempts = 0;
     this.#handOver();
   }
@@ -161,7 +162,7 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
 
   // ---- together ----
 
-  get #takesTogether(): boolean {
+  override get takesTrains(): boolean {
     return !this.#isApart && this.#pacer === undefined && this.#socket?.sendTogether !== undefined;
   }
 
@@ -172,32 +173,46 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     if (this.#current !== undefined || socket?.sendTogether === undefined || !this.outbox.hasNext) return;
     const { outbox } = this;
     const together = this.#together;
-    const most = Math.min(MOST_TOGETHER, DATAGRAMS_A_TURN - this.#datagramsThisTurn);
     let count = 0;
+    let datagrams = 0;
     let octets = 0;
+    let size = 0;
     let last = 0;
-    while (count < most) {
-      const next = outbox.next?.bytes.length;
+    for (let next = outbox.next; next !== undefined; next = outbox.next) {
+      const { bytes, messages } = next;
+      const one = bytes.length / messages;
+      if (count === 0) size = one;
       // Of one size, but for a smaller one at the end.
-      if (next === undefined || octets + next > MOST_OCTETS_TOGETHER) break;
-      if (count > 0 && (next > last || last < together[0]!.length)) break;
-      together[count++] = outbox.take()!.bytes;
-      octets += next;
-      last = next;
+      else if (last < size || one > size || (one < size && messages > 1)) break;
+      else if (datagrams + messages > MOST_TOGETHER || octets + bytes.length > MOST_OCTETS_TOGETHER) break;
+      outbox.take();
+      together[count++] = bytes;
+      datagrams += messages;
+      octets += bytes.length;
+      last = one;
     }
-    this.#datagramsThisTurn += count;
-    const code = socket.sendTogether(together, count);
+    this.#datagramsThisTurn += datagrams;
+    const code = socket.sendTogether(together, count, size);
     if (code === undefined) {
       if (this.#failing) this.#recover();
       for (let i = 0; i < count && this.#socket === socket; i++) outbox.settleOldest();
     } else {
-      for (let i = 0; i < count; i++) this.#apart.push(together[i]!);
+      for (const { bytes } of outbox.partInFlight()) this.#apart.push(bytes);
       if (IS_ABOUT_SEGMENTS.has(code)) this.#isApart = true;
       // What it answers is an earlier datagram; where there is no room, node:dgram waits for it.
       if (code !== 'EINVAL' && code !== 'EIO' && !isBufferShortage(code)) this.#failed(code);
     }
     this.pump();
   };
+
+  /** The next datagram that leaves alone: the first of a train, whose others follow it. */
+  #takeOne(): Uint8Array {
+    const { bytes, messages } = this.outbox.take()!;
+    if (messages === 1) return bytes;
+    for (const one of this.outbox.partInFlight()) this.#apart.push(one.bytes);
+    this.#datagramsThisTurn += messages - 1;
+    return this.#apart.shift()!;
+  }
 
   #handOver(): void {
     this.#attempts++;

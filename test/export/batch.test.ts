@@ -2,11 +2,16 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import { COPY_COUNTER32 } from '../../src/export/copies.ts';
+import { encoderIn } from '../../src/export/encoder.ts';
 import type { ExporterOptions } from '../../src/export/exporter.ts';
+import { MOST_TRAIN_MESSAGES, MOST_TRAIN_OCTETS } from '../../src/export/message.ts';
+import { RecordCopy } from '../../src/export/record-copy.ts';
 import { type FlowRecord, flowLayout } from '../../src/flow/flow-record.ts';
 import { handOn } from '../../src/flow/record-batch.ts';
 import { TUNNELS } from '../../src/packet/decapsulator.ts';
 import { SEGMENT_GENEVE, SEGMENT_VXLAN } from '../../src/packet/tunnel-key.ts';
+import { MOST_OCTETS_TOGETHER, MOST_TOGETHER } from '../../src/transport/udp-socket.ts';
 import { ExportRig, type Fields, flowRecord, hex } from './export-rig.ts';
 import { batchesOf } from './record-batches.ts';
 
@@ -14,6 +19,7 @@ const PROTOCOLS = ['netflow5', 'netflow9', 'ipfix'] as const;
 /** v5 would take 2 million records for this one. */
 const MOST_COUNT = 2 ** 53 - 1;
 const TEMPLATES = ['netflow9', 'ipfix'] as const;
+const TAKES_TRAINS = ['no', 'whole', 'parted'] as const;
 const CLOCK = 1_700_000_000_123;
 const times = { flowStartMilliseconds: CLOCK - 1000, flowEndMilliseconds: CLOCK - 10 };
 const PLAIN = { ...times, packetDeltaCount: 1, octetDeltaCount: 40 };
@@ -21,8 +27,9 @@ const PLAIN = { ...times, packetDeltaCount: 1, octetDeltaCount: 40 };
 /** Everything that a rig has seen, and says. */
 function said(rig: ExportRig): unknown {
   const { accepted, handed, sent, notSent, wideInterfaceRecords, queued } = rig.exporter;
+  const { messagesSent, messageOctetsSent, templatesSent } = rig.exporter;
   const counts = { accepted, handed, sent, notSent: [...notSent], wideInterfaceRecords, queued };
-  return [rig.datagrams.map(hex), rig.notices, counts];
+  return [rig.datagrams.map(hex), rig.notices, counts, messagesSent, messageOctetsSent, templatesSent];
 }
 
 function both(
@@ -31,12 +38,19 @@ function both(
   records: readonly FlowRecord[],
   most = 1024,
 ) {
-  const single = new ExportRig(options, routes);
-  const together = new ExportRig(options, routes);
-  for (const record of records) single.exporter.record(record);
-  for (const batch of batchesOf(records, most)) together.exporter.records(batch);
-  for (const { exporter } of [single, together]) exporter.flush();
-  return { single: said(single), together: said(together), rig: together };
+  const rig = new ExportRig(options, routes);
+  for (const record of records) rig.exporter.record(record);
+  rig.exporter.flush();
+  const single = said(rig);
+  let trains = 0;
+  const together = TAKES_TRAINS.map((takesTrains) => {
+    const rig = new ExportRig(options, routes, takesTrains);
+    for (const batch of batchesOf(records, most)) rig.exporter.records(batch);
+    rig.exporter.flush();
+    trains += rig.trains.length;
+    return said(rig);
+  });
+  return { single: TAKES_TRAINS.map(() => single), together, rig, trains };
 }
 
 t.test('every field of every kind of record', async (t) => {
@@ -198,4 +212,110 @@ t.test('any records, in batches of any size', async () => {
     ),
     { numRuns: 300, seed: 41 },
   );
+});
+
+t.test('trains: as long as records and their limits allow', async (t) => {
+  t.same(
+    [MOST_TRAIN_MESSAGES, MOST_TRAIN_OCTETS],
+    [MOST_TOGETHER, MOST_OCTETS_TOGETHER],
+    'as UDP takes them',
+  );
+  const layout = flowLayout(4, 'standard');
+  const records = Array.from({ length: 3000 }, (_, i) =>
+    flowRecord(layout, {
+      ...PLAIN,
+      packetDeltaCount: 1 + i,
+      octetDeltaCount: 40 + i,
+      sourceTransportPort: i,
+    }),
+  );
+  for (const [name, options, expected] of [
+    // 24 records a Message: what a batch of 1024 leaves begins the next.
+    ['an Ethernet', {}, [42, 42, 39]],
+    ['64 at most', { messageOctets: 400 }, [64, 64, 42, 64, 64, 42, 64, 64, 30]],
+    ['65 400 octets at most', { messageOctets: 8972 }, [6, 6, 6]],
+    ['a Message as large as a train', { messageOctets: 65_535 }, []],
+    // Two Messages of a batch's end alone, then the first of the next batch: 10 − 3.
+    [
+      'templates again',
+      { templateRefreshMessages: 10 },
+      [10, 10, 10, 10, ...[7, 10, 10, 10, 5], ...[4, 10, 10, 10, 5]],
+    ],
+    ['not in v9', { protocol: 'netflow9' }, []],
+    ['not in v5', { protocol: 'netflow5' }, []],
+  ] as const) {
+    const rig = new ExportRig({ layouts: [layout], ...options }, false, 'whole');
+    for (const batch of batchesOf(records)) rig.exporter.records(batch);
+    rig.exporter.flush();
+    t.same(rig.trains, expected, name);
+    const { single, together } = both({ layouts: [layout], ...options }, false, records);
+    t.same(together, single, name);
+  }
+});
+
+t.test('trains: fewer than four Messages are none', async (t) => {
+  const layout = flowLayout(4, 'standard');
+  const records = Array.from({ length: 96 }, () => flowRecord(layout, PLAIN));
+  for (const [count, trains] of [
+    [95, []],
+    [96, [4]],
+  ] as const) {
+    const rig = new ExportRig({ layouts: [layout] }, false, 'whole');
+    for (const batch of batchesOf(records.slice(0, count))) rig.exporter.records(batch);
+    t.same(rig.trains, trains);
+  }
+});
+
+t.test('a train that is lost is counted, and its memory used again', async (t) => {
+  const layout = flowLayout(4, 'standard');
+  const records = Array.from({ length: 960 }, (_, i) =>
+    flowRecord(layout, { ...PLAIN, packetDeltaCount: i }),
+  );
+  const rig = new ExportRig({ layouts: [layout] }, false, 'whole');
+  rig.held = [];
+  for (const batch of batchesOf(records)) rig.exporter.records(batch);
+  const { queued, accepted } = rig.exporter;
+  t.same(queued, { records: 960, packets: (960 * 959) / 2, octets: 960 * 40 });
+  t.same(queued, accepted);
+  t.equal(rig.held.length, 1);
+  t.match(rig.held[0], { messages: 40, flowRecords: 960, sequenced: 960, packets: (960 * 959) / 2 });
+  rig.exporter.settled(rig.held[0]!, 'queue_full');
+  t.same(rig.exporter.notSent.get('queue_full'), queued);
+  t.equal(rig.exporter.messagesSent, 1, 'the templates');
+  for (const batch of batchesOf(records)) rig.exporter.records(batch);
+  t.equal(rig.held[1], rig.held[0], 'the same memory');
+  const second = rig.held[1]!;
+  rig.held = undefined;
+  rig.leave(second);
+  t.same(rig.exporter.sent, queued);
+  t.equal(rig.exporter.queued.records, 0);
+  t.equal(rig.records.length, 960);
+});
+
+t.test('a train ends before a value that its field does not hold', async (t) => {
+  const layout = flowLayout(4, 'standard');
+  const step = (name: string, to: number) => ({
+    copy: COPY_COUNTER32,
+    from: layout.fields.get(name)!.offset,
+    to,
+    size: 4,
+  });
+  const copy = new RecordCopy([step('packetDeltaCount', 0), step('octetDeltaCount', 4)], 8, layout);
+  const records = Array.from({ length: 9 }, (_, i) =>
+    flowRecord(layout, { packetDeltaCount: i, octetDeltaCount: i === 7 ? 2 ** 32 : 100 + i }),
+  );
+  for (const batch of batchesOf(records)) {
+    const encoder = encoderIn(batch.shared);
+    t.equal(encoder.encodeTrain(copy, batch, 1, 4, 2, Uint8Array.of(0xaa, 0xbb)), 3);
+    t.same([...encoder.trainSums.subarray(0, 6)], [3, 203, 7, 207, 11, 211]);
+    t.same([encoder.packets, encoder.octets], [21, 621]);
+    t.equal(
+      hex(encoder.encoded(3 * 18)),
+      [1, 3, 5]
+        .map(
+          (i) => `aabb${[i, 100 + i, i + 1, 101 + i].map((n) => n.toString(16).padStart(8, '0')).join('')}`,
+        )
+        .join(''),
+    );
+  }
 });

@@ -37,6 +37,9 @@ export const METERING = {
   observedFlowTotalCount: 2 ** 40,
 };
 
+/** What becomes of a train: it leaves as it is, or Message by Message. */
+export type TakesTrains = 'no' | 'whole' | 'parted';
+
 export class ExportRig {
   readonly layouts: readonly FlowLayout[];
   readonly exporter: Exporter;
@@ -53,11 +56,20 @@ export class ExportRig {
   /** Messages wait instead of leaving at once. */
   held: Message[] | undefined;
 
+  /** Messages of each train that was sent. */
+  readonly trains: number[] = [];
+  readonly #takesTrains: TakesTrains;
+
   /** @param routes records have what the routes say */
-  constructor(options: Partial<ExporterOptions> = {}, routes = false) {
+  constructor(options: Partial<ExporterOptions> = {}, routes = false, takesTrains: TakesTrains = 'no') {
+    this.#takesTrains = takesTrains;
     const fields = options.fields ?? 'standard';
     this.layouts = options.layouts ?? [flowLayout(4, fields, routes), flowLayout(6, fields, routes)];
-    const transport = { queued: 0, send: (message: Message) => this.#send(message) };
+    const transport = {
+      queued: 0,
+      takesTrains: takesTrains !== 'no',
+      send: (message: Message) => this.#send(message),
+    };
     this.exporter = new Exporter(
       {
         protocol: 'ipfix',
@@ -93,8 +105,22 @@ export class ExportRig {
   }
 
   leave(message: Message): void {
+    const { messages } = message;
     this.exporter.stamp(message);
-    const bytes = message.bytes.slice();
+    if (messages > 1) this.trains.push(messages);
+    if (messages > 1 && this.#takesTrains === 'parted') {
+      for (const part of this.exporter.parted(message)) {
+        this.#arrived(part.bytes.slice());
+        this.exporter.settled(part);
+      }
+      return;
+    }
+    const octets = message.bytes.length / messages;
+    for (let i = 0; i < messages; i++) this.#arrived(message.bytes.slice(i * octets, (i + 1) * octets));
+    this.exporter.settled(message);
+  }
+
+  #arrived(bytes: Uint8Array): void {
     this.datagrams.push(bytes);
     const fault = this.decoder.decode(
       bytes,
@@ -105,7 +131,6 @@ export class ExportRig {
       },
     );
     if (fault !== undefined) throw new Error(`malformed: ${fault}`);
-    this.exporter.settled(message);
   }
 
   #send(message: Message): void {

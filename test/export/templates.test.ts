@@ -337,7 +337,14 @@ t.test('the sequence wraps at 2^32', async (t) => {
 
 /** The sequence number that the next message of a session gets. */
 function u32Of(rig: ExportRig, at: number): number {
-  const probe = { bytes: new Uint8Array(64), flowRecords: 0, packets: 0, octets: 0, sequenced: 0 };
+  const probe = {
+    bytes: new Uint8Array(64),
+    messages: 1,
+    flowRecords: 0,
+    packets: 0,
+    octets: 0,
+    sequenced: 0,
+  };
   rig.exporter.stamp(probe);
   const next = u32(probe.bytes, at);
   return at === 12 ? next + 1 : next;

@@ -25,6 +25,7 @@ const MIDNIGHT = 1_767_225_600;
 interface NumberedMessage {
   readonly id: number;
   readonly bytes: Uint8Array;
+  readonly messages: 1;
 }
 
 /** A Message with a header of IPFIX; its number stands for the Observation Domain. */
@@ -35,7 +36,7 @@ function numbered(id: number, seconds = MIDNIGHT, octets = 1000): NumberedMessag
   view.setUint16(2, octets);
   view.setUint32(4, seconds);
   view.setUint32(12, id);
-  return { id, bytes };
+  return { id, bytes, messages: 1 };
 }
 
 /** What a file says: the numbers of its Messages, and their sequence numbers; it has to end with a Message. */
@@ -81,6 +82,10 @@ class FileBooks implements Session<NumberedMessage> {
 
   limitMessages(): void {
     throw new Error('a file limits nothing');
+  }
+
+  parted(): never {
+    throw new Error('a file takes no trains');
   }
 
   withReason(reason: TransportNotSentReason): number[] {

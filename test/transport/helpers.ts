@@ -4,17 +4,27 @@ import { once } from 'node:events';
 import type { Clock } from '../../src/transport/clock.ts';
 import type { Session, TransportNotSentReason } from '../../src/transport/session.ts';
 
-/** A Message with a number in its first four octets; `stamp` writes how many were stamped before it into the next. */
+/**
+ * A Message with a number in its first four octets; `stamp` writes how many were stamped before it into the next. Or a train of
+ * them, which are numbered on.
+ */
 export interface TestMessage {
   readonly id: number;
   readonly bytes: Uint8Array;
+  readonly messages: number;
 }
 
 export function testMessage(id: number, octets = 8): TestMessage {
-  const bytes = new Uint8Array(octets);
-  new DataView(bytes.buffer).setUint32(0, id);
-  return { id, bytes };
+  return testTrain(id, 1, octets);
 }
+
+export function testTrain(id: number, messages: number, octets = 8): TestMessage {
+  const bytes = new Uint8Array(messages * octets);
+  for (let i = 0; i < messages; i++) new DataView(bytes.buffer).setUint32(i * octets, id + i);
+  return { id, bytes, messages };
+}
+
+const idsOf = ({ id, messages }: TestMessage): number[] => Array.from({ length: messages }, (_, i) => id + i);
 
 /** The number of a session's opening Message: beyond those of all others. */
 export const OPENING = 1_000_000;
@@ -26,6 +36,7 @@ export class Books implements Session<TestMessage> {
   readonly stamped = new Set<number>();
   sessions = 0;
   readonly #settled = new Set<number>();
+  readonly #parted = new Set<TestMessage>();
   readonly #openingOctets: number;
 
   constructor(openingOctets = 8) {
@@ -38,22 +49,38 @@ export class Books implements Session<TestMessage> {
   }
 
   stamp(message: TestMessage): void {
-    if (this.stamped.has(message.id)) throw new Error(`Message ${message.id} was stamped twice`);
-    if (this.#settled.has(message.id))
-      throw new Error(`Message ${message.id} was stamped when it was settled`);
-    new DataView(message.bytes.buffer).setUint32(4, this.stamped.size);
-    this.stamped.add(message.id);
+    const { bytes, messages } = message;
+    for (const [i, id] of idsOf(message).entries()) {
+      if (this.stamped.has(id)) throw new Error(`Message ${id} was stamped twice`);
+      if (this.#settled.has(id)) throw new Error(`Message ${id} was stamped when it was settled`);
+      new DataView(bytes.buffer).setUint32((i * bytes.length) / messages + 4, this.stamped.size);
+      this.stamped.add(id);
+    }
   }
 
   settled(message: TestMessage, notSent?: TransportNotSentReason): void {
-    if (this.#settled.has(message.id)) throw new Error(`Message ${message.id} was settled twice`);
-    this.#settled.add(message.id);
-    if (notSent === undefined) {
-      if (!this.stamped.has(message.id)) throw new Error(`Message ${message.id} was sent without a stamp`);
-      this.sent.push(message.id);
-    } else {
-      this.notSent.set(message.id, notSent);
+    if (this.#parted.has(message)) throw new Error(`train ${message.id} was settled after it was parted`);
+    for (const id of idsOf(message)) {
+      if (this.#settled.has(id)) throw new Error(`Message ${id} was settled twice`);
+      this.#settled.add(id);
+      if (notSent === undefined) {
+        if (!this.stamped.has(id)) throw new Error(`Message ${id} was sent without a stamp`);
+        this.sent.push(id);
+      } else {
+        this.notSent.set(id, notSent);
+      }
     }
+  }
+
+  parted(train: TestMessage): readonly TestMessage[] {
+    if (this.#parted.has(train)) throw new Error(`train ${train.id} was parted twice`);
+    this.#parted.add(train);
+    const octets = train.bytes.length / train.messages;
+    return idsOf(train).map((id, i) => ({
+      id,
+      bytes: train.bytes.slice(i * octets, (i + 1) * octets),
+      messages: 1,
+    }));
   }
 
   /** What the transport asked for last. */

@@ -119,6 +119,7 @@ t.test('a new session makes what opened the one before obsolete, and passes what
       stamp: () => {},
       limitMessages: () => {},
       settled: ({ id }, notSent) => settled.push([id, notSent]),
+      parted: () => [],
     },
     10,
     1_000,

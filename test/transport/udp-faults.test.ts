@@ -8,14 +8,25 @@ import {
   type TransportNotSentReason,
 } from '../../src/transport/session.ts';
 import { type UdpOptions, UdpTransport } from '../../src/transport/udp.ts';
-import type { OpenUdpSocket } from '../../src/transport/udp-socket.ts';
-import { Books, FakeClock, OPENING, range, type TestMessage, testMessage, turns } from './helpers.ts';
+import { MOST_TOGETHER, type OpenUdpSocket } from '../../src/transport/udp-socket.ts';
+import {
+  Books,
+  FakeClock,
+  OPENING,
+  range,
+  type TestMessage,
+  testMessage,
+  testTrain,
+  turns,
+} from './helpers.ts';
 
 /** Error codes for the next datagrams, in their order; an empty one, or none left: it leaves. */
 class Kernel {
   errors: string[] = [];
   /** Never answers while this is true, as when a socket's buffer does not empty. */
   stuck = false;
+  /** Takes several at once, whoever asks for it. */
+  segments = true;
   /** An error for the next attempts to open a socket. */
   openError = '';
   /** Datagrams that were handed over, and those that left: with the number of the socket. */
@@ -31,21 +42,31 @@ class Kernel {
     const socket = ++this.sockets;
     let closed = false;
     const leave = (bytes: Uint8Array) => {
-      const view = new DataView(bytes.buffer);
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
       this.left.push({ socket, id: view.getUint32(0), stamp: view.getUint32(4) });
     };
-    const sendTogether = (datagrams: readonly Uint8Array[], count: number): string | undefined => {
+    const sendTogether = (
+      datagrams: readonly Uint8Array[],
+      count: number,
+      octets: number,
+    ): string | undefined => {
       if (closed) throw new Error('sent through a closed socket');
       if (this.stuck) return 'EAGAIN';
       const code = this.errors.shift() ?? '';
       if (code !== '') return code;
-      const sent = datagrams.slice(0, count);
-      this.calls.push(sent.map(({ length }) => length));
-      for (const bytes of sent) leave(bytes);
+      // As the kernel parts them: what lies in which piece makes no difference.
+      const all = Buffer.concat(datagrams.slice(0, count));
+      const call: number[] = [];
+      for (let at = 0; at < all.length; at += octets) {
+        const bytes = all.subarray(at, at + octets);
+        call.push(bytes.length);
+        leave(bytes);
+      }
+      this.calls.push(call);
       return undefined;
     };
     return {
-      ...(together ? { sendTogether } : {}),
+      ...(together && this.segments ? { sendTogether } : {}),
       send: (bytes, callback) => {
         if (closed) throw new Error('sent through a closed socket');
         this.handedOver++;
@@ -62,6 +83,9 @@ class Kernel {
     };
   };
 }
+
+const sum = (messages: readonly TestMessage[]): number =>
+  messages.reduce((octets, { bytes }) => octets + bytes.length, 0);
 
 function setUp(options: Partial<UdpOptions> = {}) {
   const kernel = new Kernel();
@@ -216,8 +240,8 @@ t.test('together: what is of one size, with a smaller one at the end; so many, s
   t.same(
     kernel.calls.slice(1).map((call) => [call.length, call[0], call.at(-1)]),
     [
-      [63, 100, 100], // the opening Message was in this turn
-      [8, 100, 60],
+      [64, 100, 100],
+      [7, 100, 60],
       [2, 100, 60],
       [1, 60, 60],
       [1, 80, 80],
@@ -257,7 +281,7 @@ t.test('together: what the kernel does not take so leaves one by one, in order',
       `${name}: order`,
     );
     t.same(books.withReason('unreachable'), lost, `${name}: lost`);
-    t.equal(kernel.handedOver, goesOnTogether ? 63 : 80, `${name}: one by one`);
+    t.equal(kernel.handedOver, goesOnTogether ? 64 : 80, `${name}: one by one`);
     t.equal(transport.counters.sendErrors, sendErrors, `${name}: errors counted`);
     kernel.calls.length = 0;
     for (const id of range(10, 80)) transport.send(testMessage(id));
@@ -268,6 +292,117 @@ t.test('together: what the kernel does not take so leaves one by one, in order',
   }
 });
 
+t.test('trains leave as they are, with what fits behind them', async (t) => {
+  const { kernel, books, transport } = setUp({ together: true });
+  t.notOk(transport.takesTrains, 'not without a socket');
+  transport.start(books);
+  await turns();
+  t.ok(transport.takesTrains);
+  const sent = [
+    testTrain(0, 40, 100),
+    testMessage(40, 100),
+    testTrain(41, 20, 100),
+    testTrain(61, 10, 100), // 71 of them are too many
+    testMessage(71, 60),
+    testTrain(72, 2, 60), // none behind a smaller one
+    testTrain(74, 3, 50), // only one is smaller at an end
+    testMessage(77, 50),
+    testTrain(78, 30, 1464),
+    testTrain(108, 15, 1464), // 65 880 octets are too many
+  ];
+  for (const message of sent) transport.send(message);
+  t.equal(transport.queued, 123);
+  await turns(12);
+  t.same(
+    kernel.calls.slice(1).map((call) => [call.length, call[0], call.at(-1)]),
+    [
+      [61, 100, 100],
+      [11, 100, 60],
+      [2, 60, 60],
+      [4, 50, 50],
+      [30, 1464, 1464],
+      [15, 1464, 1464],
+    ],
+  );
+  t.same(
+    kernel.left.map(({ id }) => id),
+    [OPENING + 1, ...range(123)],
+  );
+  t.same(
+    kernel.left.map(({ stamp }) => stamp),
+    range(124),
+  );
+  t.same(books.sent, [OPENING + 1, ...range(123)]);
+  t.match(transport.counters, { messagesSent: 124, octetsSent: sum(sent) + 8 });
+  t.equal(transport.queued, 0);
+  transport.stop();
+});
+
+t.test(
+  'a train that the kernel does not take leaves one by one, and each Message is settled for itself',
+  async (t) => {
+    for (const { errors, lost } of [
+      { errors: ['EINVAL'], lost: [] },
+      { errors: ['EAGAIN'], lost: [] },
+      { errors: ['ENETDOWN', 'ENETDOWN', '', 'ENETDOWN'], lost: [0, 2] },
+    ]) {
+      const name = errors.join(' ');
+      const { kernel, clock, books, transport } = setUp({ together: true });
+      transport.start(books);
+      await turns();
+      kernel.errors = [...errors];
+      transport.send(testTrain(0, 30));
+      transport.send(testMessage(30));
+      transport.send(testTrain(31, 5));
+      await clock.advance(0);
+      const left = range(36).filter((id) => !lost.includes(id));
+      t.same(
+        kernel.left.map(({ id }) => id),
+        [OPENING + 1, ...left],
+        name,
+      );
+      t.same(books.sent, [OPENING + 1, ...left], `${name}: said so`);
+      t.same(books.withReason('unreachable'), lost, `${name}: lost`);
+      t.equal(transport.counters.messagesNotSent.unreachable, lost.length, `${name}: counted`);
+      t.equal(kernel.handedOver, 36, `${name}: one by one`);
+      t.equal(transport.queued, 0);
+      t.equal(transport.takesTrains, errors[0] !== 'EINVAL', `${name}: afterwards`);
+      transport.stop();
+    }
+  },
+);
+
+t.test('a train waits in a queue, and counts for as many as it has', async (t) => {
+  const { kernel, books, names, transport, clock } = setUp({ together: true, maxQueuedMessages: 20 });
+  names.addresses = [];
+  transport.start(books);
+  await turns();
+  transport.send(testTrain(0, 8));
+  transport.send(testTrain(8, 12));
+  transport.send(testTrain(20, 2));
+  t.equal(transport.queued, 20);
+  t.same(books.withReason('unresolved'), [20, 21], 'there is no room for it');
+  t.equal(transport.counters.messagesNotSent.unresolved, 2);
+  // A socket that takes nothing together.
+  kernel.segments = false;
+  names.addresses = [{ address: '192.0.2.1', family: 4 }];
+  await clock.advance(60_000);
+  t.same(
+    kernel.left.map(({ id, stamp }) => [id, stamp]),
+    [[OPENING + 1, 0], ...range(20).map((id) => [id, id + 1])],
+  );
+  t.equal(transport.queued, 0);
+  kernel.stuck = true;
+  transport.send(testTrain(22, 20));
+  transport.send(testTrain(42, 19)); // the one before is in flight
+  transport.send(testMessage(61));
+  transport.send(testMessage(62));
+  t.same(books.withReason('queue_full'), [62]);
+  transport.stop();
+  t.same(books.withReason('shutdown'), range(40, 22));
+  t.equal(transport.queued, 0);
+});
+
 t.test('together: not where datagrams are paced', async (t) => {
   const { kernel, clock, books, transport } = setUp({ together: true, datagramsPerSecond: 1_000, burst: 10 });
   transport.start(books);
@@ -275,6 +410,7 @@ t.test('together: not where datagrams are paced', async (t) => {
   await clock.advance(1_000);
   t.equal(kernel.handedOver, 21);
   t.equal(kernel.calls.length, 0);
+  t.notOk(transport.takesTrains);
   transport.stop();
 });
 
@@ -371,6 +507,12 @@ t.test(
       fc.record({ kind: fc.constant('stuck' as const), stuck: fc.boolean() }),
       fc.record({ kind: fc.constant('opening' as const), error: fc.constantFrom('', 'ENETUNREACH') }),
       fc.record({ kind: fc.constant('drain' as const), deadline: fc.constantFrom(0, 50, 5_000) }),
+      fc.record({
+        kind: fc.constant('train' as const),
+        count: fc.integer({ min: 2, max: 30 }),
+        octets: fc.constantFrom(8, 12),
+      }),
+      fc.record({ kind: fc.constant('segments' as const), segments: fc.boolean() }),
     );
     const seen = new Set<string>();
     await fc.assert(
@@ -389,7 +531,10 @@ t.test(
           let next = 0;
           for (const one of steps) {
             if (one.kind === 'send') for (const id of range(one.count, next)) transport.send(testMessage(id));
-            if (one.kind === 'send') next += one.count;
+            // A socket that takes them may be gone by the time they leave.
+            if (one.kind === 'train') transport.send(testTrain(next, one.count, one.octets));
+            if (one.kind === 'send' || one.kind === 'train') next += one.count;
+            if (one.kind === 'segments') kernel.segments = one.segments;
             if (one.kind === 'errors') kernel.errors = [...one.codes];
             if (one.kind === 'wait') await clock.advance(one.milliseconds);
             if (one.kind === 'stuck') kernel.stuck = one.stuck;
@@ -407,7 +552,9 @@ t.test(
             const unsettled = next - books.settledCount;
             if (transport.queued < unsettled || transport.queued > unsettled + 1)
               throw new Error('the books are wrong');
-            if (transport.queued > 40 + 2) throw new Error('the queue is not bounded');
+            // And what is in flight: one, or what was taken together.
+            const inFlight = together || steps.some(({ kind }) => kind === 'train') ? MOST_TOGETHER : 1;
+            if (transport.queued > 40 + 1 + inFlight) throw new Error('the queue is not bounded');
           }
           transport.stop();
           await turns();
@@ -431,7 +578,7 @@ t.test(
           for (const reason of books.notSent.values()) seen.add(reason);
         },
       ),
-      { numRuns: 300, seed: 20261121 },
+      { numRuns: 400, seed: 20261121 },
     );
     t.same(
       TRANSPORT_NOT_SENT_REASONS.filter((reason) => reason !== 'disk_full' && !seen.has(reason)),

@@ -12,6 +12,7 @@ import {
   range,
   type TestMessage,
   testMessage,
+  testTrain,
   turns,
   udpCollector,
   until,
@@ -69,6 +70,25 @@ t.test('Messages arrive in order, the session’s first before them, stamped as 
   transport.stop();
   transport.send(testMessage(300));
   t.same(books.withReason('shutdown'), [300], 'after stop nothing leaves, and it is said');
+});
+
+t.test('trains arrive as Messages of their own', { skip: noAddon }, async (t) => {
+  for (const address of ['127.0.0.1', '::1']) {
+    const receiver = await collector(t, address);
+    const { transport } = transportTo(t, { host: address, port: receiver.port, together: true });
+    const books = new Books();
+    transport.start(books);
+    await until('it takes trains', () => transport.takesTrains);
+    transport.send(testTrain(0, 44, 1464));
+    transport.send(testTrain(44, 40, 100));
+    transport.send(testMessage(84, 60));
+    await transport.drain(5_000);
+    await until('all have arrived', () => receiver.ids.length === 86);
+    t.same(receiver.ids, [OPENING + 1, ...range(85)], address);
+    t.same(receiver.stamps, range(86));
+    t.same(books.sent, receiver.ids);
+    t.equal(transport.counters.sendErrors, 0);
+  }
 });
 
 t.test('IPv6, and a pinned source address', async (t) => {

@@ -38,17 +38,59 @@ import {
   STEP_TO,
   STEP_VALUE,
   STEP_WORDS,
+  TRAIN_SUMS,
 } from '../copies.ts';
 
 const MOST_COUNT: f64 = 0xffffffff;
 
 /**
  * @param base where the encoder's memory begins
- * @param list where each Flow Record begins: int32s @param most of them
  * @param length octets of a Data Record
+ * @param list where each Flow Record begins: int32s @param most of them
  * @returns Data Records, fewer than `most` where the next has a value that does not fit its field
  */
 export function encode(base: i32, steps: i32, length: i32, list: i32, most: i32): i32 {
+  const count = encodeAt(base + DATA, base, steps, length, list, most);
+  addUp(base, list, count);
+  return count;
+}
+
+/**
+ * The same as whole Messages, one behind the other. The first one's header, and that of its Set, are there already.
+ * @param headOctets of both @param records of each Message
+ * @returns Messages, fewer than `most` where a value does not fit its field
+ */
+export function encodeTrain(
+  base: i32,
+  steps: i32,
+  length: i32,
+  list: i32,
+  most: i32,
+  records: i32,
+  headOctets: i32,
+): i32 {
+  const first = base + DATA;
+  let packets: f64 = 0;
+  let octets: f64 = 0;
+  let sums = base + TRAIN_SUMS;
+  let message = 0;
+  for (let at = first; message < most; message++, at += headOctets + records * length, sums += 16) {
+    if (message > 0) memory.copy(at, first, headOctets);
+    const from = list + message * records * 4;
+    if (encodeAt(at + headOctets, base, steps, length, from, records) < records) break;
+    addUp(base, from, records);
+    store<f64>(sums, load<f64>(base, ENCODED_PACKETS));
+    store<f64>(sums, load<f64>(base, ENCODED_OCTETS), 8);
+    packets += load<f64>(sums);
+    octets += load<f64>(sums, 8);
+  }
+  store<f64>(base, packets, ENCODED_PACKETS);
+  store<f64>(base, octets, ENCODED_OCTETS);
+  return message;
+}
+
+/** @param data where the first Data Record is to begin */
+function encodeAt(data: i32, base: i32, steps: i32, length: i32, list: i32, most: i32): i32 {
   let count = most;
   const planEnd = base + PLAN + steps * STEP_WORDS * 4;
   for (let step = base + PLAN; step !== planEnd; step += STEP_WORDS * 4) {
@@ -56,7 +98,7 @@ export function encode(base: i32, steps: i32, length: i32, list: i32, most: i32)
     const from = load<i32>(step, STEP_FROM * 4);
     const size = load<i32>(step, STEP_SIZE * 4);
     const end = list + count * 4;
-    let to = base + DATA + load<i32>(step, STEP_TO * 4);
+    let to = data + load<i32>(step, STEP_TO * 4);
     if (copy === COPY_WORDS && size === 4) {
       for (let at = list; at !== end; at += 4, to += length) store<u32>(to, load<u32>(load<i32>(at) + from));
     } else if (copy === COPY_WORDS || copy === COPY_OCTETS) {
@@ -127,7 +169,6 @@ export function encode(base: i32, steps: i32, length: i32, list: i32, most: i32)
         for (let i = 0; i < size; i++) store<u8>(to + i, 0);
     }
   }
-  addUp(base, list, count);
   return count;
 }
 

@@ -5,9 +5,9 @@
  *
  *   open(address)                         a socket that is bound to the numeric address and a port of the kernel's
  *                                         choice → { descriptor, segments: whether the kernel knows UDP_SEGMENT }
- *   send(descriptor, datagrams, count)    the first `count` of an array of Uint8Arrays, all of the first one's size
- *                                         but the last, which may be smaller → 0: all of them were taken; or an
- *                                         errno: none was
+ *   send(descriptor, datagrams, count, octets)   the first `count` of an array of Uint8Arrays, of a datagram each or of
+ *                                         several, one behind the other: of so many octets, but for the very last,
+ *                                         which may be smaller → 0: all of them were taken; or an errno: none was
  *
  * A failed `open` is thrown as an Error with `code` ("EADDRNOTAVAIL") and `syscall`.
  */
@@ -79,14 +79,15 @@ static napi_value open_socket(napi_env env, napi_callback_info info) {
 }
 
 static napi_value send_datagrams(napi_env env, napi_callback_info info) {
-  napi_value arguments[3], datagram, result;
-  size_t argument_count = 3;
+  napi_value arguments[4], datagram, result;
+  size_t argument_count = 4, total = 0;
   int32_t fd;
-  uint32_t count;
+  uint32_t count, octets;
   if (napi_get_cb_info(env, info, &argument_count, arguments, NULL, NULL) != napi_ok ||
       napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
-      napi_get_value_uint32(env, arguments[2], &count) != napi_ok || count == 0 || count > MOST_SEGMENTS) {
-    napi_throw_type_error(env, NULL, "send(descriptor, datagrams, count)");
+      napi_get_value_uint32(env, arguments[2], &count) != napi_ok || count == 0 || count > MOST_SEGMENTS ||
+      napi_get_value_uint32(env, arguments[3], &octets) != napi_ok || octets > UINT16_MAX) {
+    napi_throw_type_error(env, NULL, "send(descriptor, datagrams, count, octets)");
     return NULL;
   }
   struct iovec parts[MOST_SEGMENTS];
@@ -96,19 +97,20 @@ static napi_value send_datagrams(napi_env env, napi_callback_info info) {
       napi_throw_type_error(env, NULL, "a datagram is a Uint8Array");
       return NULL;
     }
+    total += parts[i].iov_len;
   }
   union {
     char octets[CMSG_SPACE(sizeof(uint16_t))];
     struct cmsghdr header; /* for its alignment */
   } control = {0};
   struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-  if (count > 1) {
+  if (total > octets) {
     message.msg_control = control.octets;
     message.msg_controllen = sizeof control.octets;
     control.header.cmsg_level = IPPROTO_UDP;
     control.header.cmsg_type = UDP_SEGMENT;
     control.header.cmsg_len = CMSG_LEN(sizeof(uint16_t));
-    const uint16_t segment_octets = (uint16_t)parts[0].iov_len;
+    const uint16_t segment_octets = (uint16_t)octets;
     memcpy(CMSG_DATA(&control.header), &segment_octets, sizeof segment_octets);
   }
   ssize_t sent;

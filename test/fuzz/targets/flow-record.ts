@@ -54,10 +54,12 @@ export const flowRecord: FuzzTarget = {
     }
     exporter.flush();
 
-    const together = new ExportRig({ ...options, layouts: rig.layouts });
+    const takesTrains = (['no', 'whole', 'parted'] as const)[bits % 3]!;
+    const together = new ExportRig({ ...options, layouts: rig.layouts }, false, takesTrains);
     for (const batch of batchesOf(sent)) together.exporter.records(batch);
     together.exporter.flush();
     deepStrictEqual(together.datagrams, rig.datagrams, 'the same Messages where records leave together');
+    strictEqual(together.exporter.queued.records, 0, 'together: every record is sent or counted as not sent');
 
     strictEqual(exporter.queued.records, 0, 'every record is sent or counted as not sent');
     for (const datagram of rig.datagrams) ok(datagram.length <= MOST_MESSAGE, `${datagram.length} octets`);
