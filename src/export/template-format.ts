@@ -159,7 +159,6 @@ export class TemplateFormat implements Format {
     data.openSet(id, recordLength);
     const head = writer.bytes.subarray(0, writer.position);
     writer.reserve(records * recordLength);
-    data.records = records;
     data.finish(clockMilliseconds);
     const octets = writer.position;
     const messages = encoder.encodeTrain(

@@ -253,6 +253,21 @@ t.test('trains: as long as records and their limits allow', async (t) => {
   }
 });
 
+t.test('trains of IPv6: the octets are the limit', async (t) => {
+  const layout = flowLayout(6, 'full');
+  const records = Array.from({ length: 1024 }, (_, i) =>
+    flowRecord(layout, { ...PLAIN, sourceTransportPort: i }),
+  );
+  const options = { layouts: [layout], fields: 'full' } as const;
+  const rig = new ExportRig(options, false, 'whole');
+  for (const batch of batchesOf(records)) rig.exporter.records(batch);
+  const octets = rig.datagrams.at(-1)!.length;
+  t.equal(rig.trains[0], Math.floor(MOST_TRAIN_OCTETS / octets));
+  t.ok(rig.trains[0]! < MOST_TRAIN_MESSAGES && rig.trains.length > 1);
+  const { single, together } = both(options, false, records);
+  t.same(together, single);
+});
+
 t.test('trains: fewer than four Messages are none', async (t) => {
   const layout = flowLayout(4, 'standard');
   const records = Array.from({ length: 96 }, () => flowRecord(layout, PLAIN));
@@ -290,6 +305,13 @@ t.test('a train that is lost is counted, and its memory used again', async (t) =
   t.same(rig.exporter.sent, queued);
   t.equal(rig.exporter.queued.records, 0);
   t.equal(rig.records.length, 960);
+  rig.held = [];
+  for (const batch of batchesOf(records)) rig.exporter.records(batch);
+  t.equal(rig.held[0], second);
+  rig.exporter.stamp(second);
+  for (const part of rig.exporter.parted(second)) rig.exporter.settled(part);
+  for (const batch of batchesOf(records)) rig.exporter.records(batch);
+  t.equal(rig.held[1], second, 'also where it was parted');
 });
 
 t.test('a train ends before a value that its field does not hold', async (t) => {

@@ -107,7 +107,10 @@ export class ExportRig {
   leave(message: Message): void {
     const { messages } = message;
     this.exporter.stamp(message);
-    if (messages > 1) this.trains.push(messages);
+    if (messages > 1) {
+      if (this.#takesTrains === 'no') throw new Error('a train, although the transport takes none');
+      this.trains.push(messages);
+    }
     if (messages > 1 && this.#takesTrains === 'parted') {
       for (const part of this.exporter.parted(message)) {
         this.#arrived(part.bytes.slice());
