@@ -404,6 +404,29 @@ t.test('a train waits in a queue, and counts for as many as it has', async (t) =
   t.equal(transport.queued, 0);
 });
 
+t.test('trains end a turn of the event loop, too, in whatever way they leave', async (t) => {
+  for (const segments of [true, false]) {
+    const { kernel, books, names, transport, clock } = setUp({ together: true });
+    kernel.segments = segments;
+    names.addresses = [];
+    transport.start(books);
+    await turns();
+    for (const id of range(10)) transport.send(testTrain(40 * id, 40));
+    names.addresses = [{ address: '192.0.2.1', family: 4 }];
+    const inTurns: number[] = [];
+    const found = clock.advance(60_000);
+    while (kernel.left.length < 401) {
+      const before = kernel.left.length;
+      await turns(1);
+      inTurns.push(kernel.left.length - before);
+    }
+    await found;
+    t.ok(Math.max(...inTurns) <= 81, `${inTurns}`);
+    t.equal(books.sent.length, 401);
+    transport.stop();
+  }
+});
+
 t.test('together: not where datagrams are paced', async (t) => {
   const { kernel, clock, books, transport } = setUp({ together: true, datagramsPerSecond: 1_000, burst: 10 });
   transport.start(books);
