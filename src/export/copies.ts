@@ -41,4 +41,4 @@ export const PLAN = 64;
 export const MOST_STEPS = 160;
 /** … packets and octets of each Message of a train (float64), and the Data Records, or the train. */
 export const TRAIN_SUMS = 4096;
-export const DATA = 6144;
+export const DATA = 8192;

@@ -92,8 +92,8 @@ const FLUSH_MILLISECONDS = 100;
 
 /** Messages whose memory is kept for the next ones: 1.5 MB. After a burst the rest is let go. */
 const MOST_POOLED = 1024;
-/** And trains: 1.6 MB. */
-const MOST_POOLED_TRAINS = 24;
+/** And trains: 1.6 MB, too. */
+const MOST_POOLED_TRAINS = 6;
 
 /** Flow Records and what they carry. */
 export interface RecordCounts {

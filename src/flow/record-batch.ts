@@ -2,8 +2,8 @@
 
 import type { FlowRecord, RecordBatch, RecordReceiver } from './flow-record.ts';
 
-/** Records of a batch. */
-export const MOST_RECORDS = 1024;
+/** Records of a batch: as many as fill a train of Messages (export/message.ts). */
+export const MOST_RECORDS = 4096;
 
 /** Hands a batch on: as one, or, to whom takes no batches, one by one. */
 export function handOn(batch: RecordBatch, receiver: RecordReceiver): void {

@@ -6,4 +6,4 @@ export interface SharedMemory {
 }
 
 /** What a memory in which Flow Records lie has room for beside: whoever encodes them (export/encoder.ts). */
-export const ENCODER_OCTETS = 73_728;
+export const ENCODER_OCTETS = 270_336;

@@ -4,6 +4,13 @@ import { getSystemErrorName } from 'node:util';
 import type { ResolvedAddress } from './resolve.ts';
 import { type UdpAddon, udpAddon } from './udp-addon.ts';
 
+/** As {@link UdpSocket.sendTogether} has it. */
+export type SendTogether = (
+  datagrams: readonly Uint8Array[],
+  count: number,
+  octets: number,
+) => string | undefined;
+
 /** The part of node:dgram's Socket that the transport uses, and what the addon adds to it. */
 export interface UdpSocket {
   send(bytes: Uint8Array, callback: (error: Error | null) => void): void;
@@ -13,11 +20,7 @@ export interface UdpSocket {
    * @param octets of each datagram, but for the very last, which may be smaller
    * @returns the code of an error, and then none has left; undefined: the kernel has them
    */
-  readonly sendTogether?: (
-    datagrams: readonly Uint8Array[],
-    count: number,
-    octets: number,
-  ) => string | undefined;
+  readonly sendTogether?: SendTogether;
   /** The local address and port, as the kernel chose them. */
   address(): { readonly address: string; readonly port: number };
   close(): void;

@@ -25,6 +25,7 @@ import {
   MOST_TOGETHER,
   type OpenUdpSocket,
   openUdpSocket,
+  type SendTogether,
   type UdpSocket,
 } from './udp-socket.ts';
 
@@ -90,6 +91,8 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
   #isApart = false;
   /** For the socket's call. */
   readonly #together: Uint8Array[] = [];
+  /** Datagrams of a train that left before one did not. */
+  #trainLeft = 0;
   #datagramsThisTurn = 0;
   /** A timer or an immediate will call `pump`. */
   #pumpScheduled = false;
@@ -136,7 +139,11 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
         return;
       }
       if (this.takesTrains) {
-        // What else is sent in this turn goes with it.
+        // What else is sent in this turn goes with it; a train is long enough.
+        if (this.outbox.next!.messages > 1) {
+          this.#sendTogether();
+          return;
+        }
         this.#pumpScheduled = true;
         queueMicrotask(this.#sendTogether);
         return;
@@ -166,44 +173,68 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     return !this.#isApart && this.#pacer === undefined && this.#socket?.sendTogether !== undefined;
   }
 
-  /** Hands over what waits, as many as go together. */
+  /** Hands over what waits, as many as go together, or a train. */
   readonly #sendTogether = (): void => {
     this.#pumpScheduled = false;
     const socket = this.#socket;
     if (this.#current !== undefined || socket?.sendTogether === undefined || !this.outbox.hasNext) return;
     const { outbox } = this;
-    const together = this.#together;
-    let count = 0;
-    let datagrams = 0;
-    let octets = 0;
-    let size = 0;
-    let last = 0;
-    for (let next = outbox.next; next !== undefined; next = outbox.next) {
-      const { bytes, messages } = next;
-      const one = bytes.length / messages;
-      if (count === 0) size = one;
-      // Of one size, but for a smaller one at the end.
-      else if (last < size || one > size || (one < size && messages > 1)) break;
-      else if (datagrams + messages > MOST_TOGETHER || octets + bytes.length > MOST_OCTETS_TOGETHER) break;
-      outbox.take();
-      together[count++] = bytes;
-      datagrams += messages;
-      octets += bytes.length;
-      last = one;
-    }
-    this.#datagramsThisTurn += datagrams;
-    const code = socket.sendTogether(together, count, size);
+    const code =
+      outbox.next!.messages > 1
+        ? this.#handOverTrain(socket.sendTogether)
+        : this.#handOverSome(socket.sendTogether);
     if (code === undefined) {
       if (this.#failing) this.#recover();
-      for (let i = 0; i < count && this.#socket === socket; i++) outbox.settleOldest();
+      while (outbox.inFlight > 0 && this.#socket === socket) outbox.settleOldest();
     } else {
       for (const { bytes } of outbox.partInFlight()) this.#apart.push(bytes);
+      for (; this.#trainLeft > 0 && this.#socket === socket; this.#trainLeft--) {
+        this.#apart.shift();
+        outbox.settleOldest();
+      }
       if (IS_ABOUT_SEGMENTS.has(code)) this.#isApart = true;
       // What it answers is an earlier datagram; where there is no room, node:dgram waits for it.
       if (code !== 'EINVAL' && code !== 'EIO' && !isBufferShortage(code)) this.#failed(code);
     }
     this.pump();
   };
+
+  /** @returns the code of an error; none of them has left then */
+  #handOverSome(sendTogether: SendTogether): string | undefined {
+    const { outbox } = this;
+    const together = this.#together;
+    let count = 0;
+    let octets = 0;
+    while (count < MOST_TOGETHER) {
+      const next = outbox.next;
+      if (next === undefined || next.messages > 1) break;
+      const { length } = next.bytes;
+      // Of one size, but for a smaller one at the end.
+      if (count > 0 && (length > together[0]!.length || together[count - 1]!.length < together[0]!.length))
+        break;
+      if (count > 0 && octets + length > MOST_OCTETS_TOGETHER) break;
+      together[count++] = outbox.take()!.bytes;
+      octets += length;
+    }
+    this.#datagramsThisTurn += count;
+    return sendTogether(together, count, together[0]!.length);
+  }
+
+  /** @returns the code of an error; {@link #trainLeft} of its datagrams have left by then */
+  #handOverTrain(sendTogether: SendTogether): string | undefined {
+    const { bytes, messages } = this.outbox.take()!;
+    const octets = bytes.length / messages;
+    const most = Math.max(1, Math.min(MOST_TOGETHER, Math.floor(MOST_OCTETS_TOGETHER / octets)));
+    this.#datagramsThisTurn += messages;
+    for (this.#trainLeft = 0; this.#trainLeft < messages; this.#trainLeft += most) {
+      const at = this.#trainLeft * octets;
+      this.#together[0] = bytes.subarray(at, at + most * octets);
+      const code = sendTogether(this.#together, 1, octets);
+      if (code !== undefined) return code;
+    }
+    this.#trainLeft = 0;
+    return undefined;
+  }
 
   /** The next datagram that leaves alone: the first of a train, whose others follow it. */
   #takeOne(): Uint8Array {

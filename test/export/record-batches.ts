@@ -1,10 +1,11 @@
 /** Batches of Flow Records, made of single ones. */
 
 import { type FlowRecord, flowLayout, type RecordBatch } from '../../src/flow/flow-record.ts';
+import { MOST_RECORDS } from '../../src/flow/record-batch.ts';
 import { ENCODER_OCTETS, type SharedMemory } from '../../src/flow/shared-memory.ts';
 
-const MOST_RECORDS = 1024;
-const RECORDS_AT = 8192;
+const LIST_AT = 1024;
+const RECORDS_AT = LIST_AT + MOST_RECORDS * 4;
 const PAGE_OCTETS = 65_536;
 
 /** One memory for all: V8 sets 10 GB of addresses aside for each. */
@@ -18,7 +19,7 @@ class Memory implements SharedMemory {
     const pages = Math.ceil((this.#next + 2 * ENCODER_OCTETS) / PAGE_OCTETS);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.octets = new Uint8Array(this.memory.buffer);
-    this.list = new Uint32Array(this.memory.buffer, 1024, MOST_RECORDS);
+    this.list = new Uint32Array(this.memory.buffer, LIST_AT, MOST_RECORDS);
   }
 
   allocate(octets: number): number {
