@@ -49,13 +49,15 @@ async function constantSeconds({ folder, runs }: Surroundings): Promise<Spread> 
 /**
  * Two readers, a file each, at the same time: what a second core is worth where nothing else wants it. And the floor, which says
  * what the machine has left of it: its memory and the kernel's copies are shared, and each core is slowed down by neighbours of its
- * own. One alone is run before and after, because the machine's speed changes from second to second.
+ * own. One alone is run before and after, because the machine's speed changes from second to second, and there are more rounds than of
+ * what compares one process with another: here a core that is slow for a second is a tenth of the figure.
  */
 async function sideBySide(capture: Capture, { runs, say }: Surroundings): Promise<Verdict[]> {
+  const rounds = 3 * runs;
   const found = new Map(
     [weir, floor].map((contestant) => [contestant, { gains: [] as number[], sums: [] as number[] }]),
   );
-  for (let run = 1; run <= runs; run++) {
+  for (let round = 1; round <= rounds; round++) {
     for (const [contestant, { gains, sums }] of found) {
       const one = () => runTrial((port) => contestant.command(capture.path, port));
       const before = await one();
@@ -70,7 +72,7 @@ async function sideBySide(capture: Capture, { runs, say }: Surroundings): Promis
       gains.push((2 * alone) / Math.max(...seconds));
       sums.push(seconds.reduce((sum, each) => sum + alone / each, 0));
       say(
-        `${capture.flows} flows, round ${run} of ${runs}: two of ${contestant.name} side by side ${figure(gains.at(-1)!)}`,
+        `${capture.flows} flows, round ${round} of ${rounds}: two of ${contestant.name} side by side ${figure(gains.at(-1)!)}`,
       );
     }
   }

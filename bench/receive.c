@@ -1,5 +1,5 @@
 /*
- * receive [DESTINATION_PORT [latency]]: the collector of every trial. Takes IPFIX and NetFlow v5 over UDP on a loopback
+ * receive [idle | DESTINATION_PORT [latency]]: the collector of every trial. Takes IPFIX and NetFlow v5 over UDP on a loopback
  * port that the kernel chooses, and adds up what the Flow Records say. A v5 datagram whose sequence number is not what
  * came before it is a gap.
  *
@@ -7,13 +7,16 @@
  * sendto returns, so whatever an exporter sent before it exited is in the socket by then.
  *
  * The socket's buffer is as large as the kernel allows (root: 1 GB), because the trial measures exporters and
- * not this. With DESTINATION_PORT only records with that destinationTransportPort are counted.
+ * not this. For the same reason it runs, with `idle`, only where nobody else wants the core: two exporters on two
+ * cores would have to share them with two of it. With DESTINATION_PORT only records with that
+ * destinationTransportPort are counted.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,7 +232,12 @@ static void drain(int socket_fd) {
 }
 
 int main(int argc, char **argv) {
-  if (argc > 1) wanted_port = atoi(argv[1]);
+  if (argc > 1 && strcmp(argv[1], "idle") == 0) {
+    if (sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0}) < 0) {
+      perror("receive: SCHED_IDLE");
+      return 1;
+    }
+  } else if (argc > 1) wanted_port = atoi(argv[1]);
   with_latency = argc > 2 && strcmp(argv[2], "latency") == 0;
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

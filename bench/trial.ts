@@ -122,16 +122,20 @@ export class Receiver {
     this.#lines = lines;
   }
 
+  /** Beside what is measured for the time that it takes: with a core only where that does not want it. */
+  static idle(): Promise<Receiver> {
+    return Receiver.#begin(spawnHere([compiled('receive'), 'idle']));
+  }
+
   /** With a `destinationPort`, only records with that destinationTransportPort are counted. */
-  static async start(
-    start: Spawn = spawnHere,
-    destinationPort?: number,
-    withLatency = false,
-  ): Promise<Receiver> {
+  static start(start: Spawn = spawnHere, destinationPort?: number, withLatency = false): Promise<Receiver> {
     const argv = [compiled('receive')];
     if (destinationPort !== undefined) argv.push(String(destinationPort));
     if (withLatency) argv.push('latency');
-    const child = start(argv);
+    return Receiver.#begin(start(argv));
+  }
+
+  static async #begin(child: ChildProcess): Promise<Receiver> {
     const lines = text(child, 1);
     const first = await new Promise<string>((resolve, reject) => {
       child.stdout!.once('data', resolve);
@@ -163,7 +167,7 @@ export async function runTrial(
   limitSeconds = 120,
   input: Input = NOTHING,
 ): Promise<Trial> {
-  const receiver = await Receiver.start();
+  const receiver = await Receiver.idle();
   const argv = command(receiver.port);
   const child = spawnHere([compiled('measure'), ...argv]);
   const fed = input(child.stdin!).finally(() => child.stdin!.end());

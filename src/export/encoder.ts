@@ -32,10 +32,11 @@ interface Exports {
   ): number;
 }
 
-/** Built by scripts/build-assembly.mjs; the path is that from the compiled file, build/src/export/. */
+/** Built by scripts/build-assembly.mjs, for either kind of memory; the paths are those from the compiled file, build/src/export/. */
 const MODULE = new URL('../../wasm/encode.wasm', import.meta.url);
+const MODULE_OF_SHARED = new URL('../../wasm/encode-shared.wasm', import.meta.url);
 
-let compiled: WebAssembly.Module | undefined;
+const compiled = new Map<URL, WebAssembly.Module>();
 const encoders = new WeakMap<SharedMemory, RecordEncoder>();
 
 /** That of a memory. */
@@ -58,9 +59,11 @@ export class RecordEncoder {
   #copy: RecordCopy | undefined;
 
   constructor(shared: SharedMemory) {
-    compiled ??= new WebAssembly.Module(readFileSync(MODULE));
     const { memory } = shared;
-    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+    const url = memory.buffer instanceof SharedArrayBuffer ? MODULE_OF_SHARED : MODULE;
+    const module = compiled.get(url) ?? new WebAssembly.Module(readFileSync(url));
+    compiled.set(url, module);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     this.#functions = exports as unknown as Exports;
     this.#base = shared.allocate(ENCODER_OCTETS);
     this.#sums = new Float64Array(memory.buffer, this.#base, PLAN / 8);

@@ -4,9 +4,9 @@ declare namespace WebAssembly {
     constructor(bytes: Uint8Array);
   }
   class Memory {
-    /** Pages of 64 KiB. */
-    constructor(options: { readonly initial: number; readonly maximum: number });
-    readonly buffer: ArrayBuffer;
+    /** Pages of 64 KiB; `shared`: its buffer is a SharedArrayBuffer. */
+    constructor(options: { readonly initial: number; readonly maximum: number; readonly shared?: boolean });
+    readonly buffer: ArrayBuffer | SharedArrayBuffer;
   }
   class Instance {
     constructor(module: Module, imports: Record<string, Record<string, unknown>>);
