@@ -26,12 +26,11 @@ import {
   type Message,
   type MessageTransport,
   MOST_TRAIN_MESSAGES,
-  MOST_TRAIN_OCTETS,
   NOT_SENT_REASONS,
   type NotSentReason,
   type Session,
 } from './message.ts';
-import type { MessageWriter } from './message-writer.ts';
+import { MessagePool, type PooledMessage, type PooledTrain } from './message-pool.ts';
 import { Netflow5 } from './netflow5.ts';
 import { netflow9Dialect } from './netflow9.ts';
 import { optionsTables } from './options.ts';
@@ -90,11 +89,6 @@ export const TICK_MILLISECONDS = 50;
 /** A Message that is not full leaves within this time, a tick on either side included. */
 const FLUSH_MILLISECONDS = 100;
 
-/** Messages whose memory is kept for the next ones: 1.5 MB. After a burst the rest is let go. */
-const MOST_POOLED = 1024;
-/** And trains: 1.6 MB, too. */
-const MOST_POOLED_TRAINS = 6;
-
 /** Flow Records and what they carry. */
 export interface RecordCounts {
   records: number;
@@ -111,31 +105,6 @@ function zero(): RecordCounts {
   counts.packets = 0;
   counts.octets = 0;
   return counts;
-}
-
-/** A Message and the memory that it reuses. */
-class PooledMessage implements Message {
-  readonly memory: Uint8Array;
-  bytes: Uint8Array;
-  messages = 1;
-  flowRecords = 0;
-  packets = 0;
-  octets = 0;
-  sequenced = 0;
-
-  constructor(capacity: number) {
-    this.memory = new Uint8Array(capacity);
-    this.bytes = this.memory;
-  }
-}
-
-class PooledTrain extends PooledMessage {
-  /** Packets and octets of each Message, in turn. */
-  readonly sums = new Float64Array(2 * MOST_TRAIN_MESSAGES);
-
-  constructor() {
-    super(MOST_TRAIN_OCTETS);
-  }
 }
 
 export class Exporter implements GroupMember, Session<Message> {
@@ -169,8 +138,7 @@ export class Exporter implements GroupMember, Session<Message> {
   /** One Template for kinds of records that differ only in how they lie in memory. */
   readonly #templatesByFields = new Map<string, number>();
   readonly #transport: MessageTransport<Message>;
-  readonly #pool: PooledMessage[] = [];
-  readonly #trainPool: PooledTrain[] = [];
+  readonly #pool: MessagePool;
   readonly #notices = new Set<string>();
   /** One direction of a biflow. */
   #uniflow: { layout: FlowLayout; view: DataView; offset: number } | undefined;
@@ -190,7 +158,8 @@ export class Exporter implements GroupMember, Session<Message> {
     this.handed = options.before?.records ?? 0;
     Object.assign(this.notSent.get('before_start')!, options.before);
     this.#format = this.#makeFormat();
-    this.#open = this.#take();
+    this.#pool = new MessagePool(options.messageOctets);
+    this.#open = this.#pool.take();
   }
 
   /** Records that wait: in the Message being built, or in the transport. */
@@ -271,17 +240,13 @@ export class Exporter implements GroupMember, Session<Message> {
       templateRefreshMessages > 0
         ? templateRefreshMessages - this.#messagesSinceRefresh
         : MOST_TRAIN_MESSAGES;
-    const train = this.#trainPool.pop() ?? new PooledTrain();
-    train.bytes = train.memory;
+    const train = this.#pool.takeTrain();
     const most = Math.min(MOST_TRAIN_MESSAGES, untilRefresh);
     const count = this.#format.train(batch, from, most, clockMilliseconds(), encoder, train);
     if (count === 0) {
-      this.#trainPool.push(train);
+      this.#pool.giveBack(train);
       return 0;
     }
-    train.flowRecords = 0;
-    train.packets = 0;
-    train.octets = 0;
     train.sums.set(encoder.trainSums);
     this.#addEncoded(train, encoder, count);
     this.#messagesSinceRefresh += train.messages;
@@ -398,32 +363,12 @@ export class Exporter implements GroupMember, Session<Message> {
       this.messagesSent += message.messages;
       this.messageOctetsSent += message.bytes.length;
     }
-    this.#giveBack(message);
+    this.#pool.giveBack(message);
     this.#options.onSettled?.();
   }
 
-  parted(message: Message): Message[] {
-    const train = message as PooledTrain;
-    const { bytes, messages, flowRecords, sequenced, sums } = train;
-    const octets = bytes.length / messages;
-    const parts = Array.from({ length: messages }, (_, i) => {
-      const part = this.#take();
-      part.bytes = part.memory.subarray(0, octets);
-      part.bytes.set(bytes.subarray(i * octets, (i + 1) * octets));
-      part.flowRecords = flowRecords / messages;
-      part.sequenced = sequenced / messages;
-      part.packets = sums[2 * i]!;
-      part.octets = sums[2 * i + 1]!;
-      return part;
-    });
-    this.#giveBack(train);
-    return parts;
-  }
-
-  #giveBack(message: Message): void {
-    if (message instanceof PooledTrain) {
-      if (this.#trainPool.length < MOST_POOLED_TRAINS) this.#trainPool.push(message);
-    } else if (this.#pool.length < MOST_POOLED) this.#pool.push(message as PooledMessage);
+  parted(train: Message): Message[] {
+    return this.#pool.part(train as PooledTrain);
   }
 
   #makeFormat(): Format {
@@ -497,11 +442,11 @@ export class Exporter implements GroupMember, Session<Message> {
   #finishMessage(): void {
     const message = this.#open;
     this.#format.finish(this.#options.clockMilliseconds());
-    this.#fill(message, this.#format.writer);
+    message.fill(this.#format.writer.written);
     if (this.#sessions > 0) this.#refreshIfDue();
     this.#messagesSinceRefresh++;
     this.#transport.send(message);
-    this.#open = this.#take();
+    this.#open = this.#pool.take();
     this.#format.begin();
     this.#dueMilliseconds = Number.POSITIVE_INFINITY;
   }
@@ -520,9 +465,9 @@ export class Exporter implements GroupMember, Session<Message> {
       this.#messagesSinceRefresh = 0;
     }
     this.#format.control(templates, this.#options.clockMilliseconds(), (writer, sequenced) => {
-      const message = this.#take();
+      const message = this.#pool.take();
       message.sequenced = sequenced;
-      this.#fill(message, writer);
+      message.fill(writer.written);
       messages.push(message);
     });
     if (templates && messages.length > 0) this.templatesSent++;
@@ -548,21 +493,6 @@ export class Exporter implements GroupMember, Session<Message> {
         notSentOctetTotalCount: octets,
       },
     };
-  }
-
-  #take(): PooledMessage {
-    const message = this.#pool.pop() ?? new PooledMessage(this.#options.messageOctets);
-    message.flowRecords = 0;
-    message.packets = 0;
-    message.octets = 0;
-    message.sequenced = 0;
-    return message;
-  }
-
-  #fill(message: PooledMessage, writer: MessageWriter): void {
-    const { position } = writer;
-    message.memory.set(writer.bytes.subarray(0, position));
-    message.bytes = message.memory.subarray(0, position);
   }
 
   #shortened(): void {

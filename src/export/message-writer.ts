@@ -19,6 +19,11 @@ export class MessageWriter {
     return this.limit - this.position;
   }
 
+  /** The octets written. */
+  get written(): Uint8Array {
+    return this.bytes.subarray(0, this.position);
+  }
+
   /** Skips `octets`, which are patched later. @returns where they begin */
   reserve(octets: number): number {
     const at = this.position;
