@@ -4,13 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { PcapFileSource } from '../src/capture/pcap-file.ts';
 import { PcapWriter } from '../src/capture/pcap-writer.ts';
 import { MessageDecoder } from '../src/collect/decode.ts';
 import { fieldValue } from '../src/collect/record.ts';
 import type { Message, Session } from '../src/export/message.ts';
-import { Probe } from '../src/probe.ts';
+import { Probe, type Transport } from '../src/probe.ts';
 import { ethernetFrame } from './support/frames.ts';
 
 const MAIN = fileURLToPath(new URL('../bundle/weir/main.js', import.meta.url));
@@ -27,6 +27,33 @@ function capture(flows: number): Uint8Array {
     });
   }
   return writer.take();
+}
+
+function reads(t: Test, path: string, transport: Transport): Probe {
+  return new Probe({
+    activeTimeoutMilliseconds: 5000,
+    idleTimeoutMilliseconds: 15_000,
+    maxFlows: 10_000,
+    fields: 'standard',
+    seed: [1, 2],
+    sources: [new PcapFileSource({ path })],
+    live: false,
+    outlets: [
+      {
+        name: 'held',
+        protocol: 'ipfix',
+        observationDomain: 1,
+        messageOctets: 1472,
+        templateRefreshMilliseconds: 60_000,
+        templateRefreshMessages: 0,
+        tcpControlBitsOctets: 2,
+        transport,
+      },
+    ],
+    clocks: { unix: Date.now, monotonic: () => performance.now() },
+    onNotice: (_, text) => t.fail(text),
+    onSourceError: (error) => t.fail(String(error)),
+  });
 }
 
 t.test('the last statistics tell of all that was sent', async (t) => {
@@ -62,34 +89,50 @@ t.test('the last statistics tell of all that was sent', async (t) => {
     },
     stop() {},
   };
-  const probe = new Probe({
-    activeTimeoutMilliseconds: 5000,
-    idleTimeoutMilliseconds: 15_000,
-    maxFlows: 10_000,
-    fields: 'standard',
-    seed: [1, 2],
-    sources: [new PcapFileSource({ path })],
-    live: false,
-    outlets: [
-      {
-        name: 'held',
-        protocol: 'ipfix',
-        observationDomain: 1,
-        messageOctets: 1472,
-        templateRefreshMilliseconds: 60_000,
-        templateRefreshMessages: 0,
-        tcpControlBitsOctets: 2,
-        transport,
-      },
-    ],
-    clocks: { unix: Date.now, monotonic: () => performance.now() },
-    onNotice: (_, text) => t.fail(text),
-    onSourceError: (error) => t.fail(String(error)),
-  });
+  const probe = reads(t, path, transport);
   await probe.start();
   await probe.finished;
   await probe.stop(5000);
   t.equal(exported, 1000);
+});
+
+t.test('a socket that opens with the first record is open when the records of the end come', async (t) => {
+  const path = `${t.testdir({})}/flows.pcap`;
+  writeFileSync(path, capture(1000));
+  const sent: [messages: number, records: number][] = [];
+  let session: Session<Message> | undefined;
+  let isOpen = false;
+  const transport = {
+    queued: 0,
+    get takesTrains() {
+      return isOpen;
+    },
+    start(owner: Session<Message>) {
+      session = owner;
+      setImmediate(() => {
+        isOpen = true;
+        for (const message of owner.sessionStarted()) transport.send(message);
+      });
+    },
+    send(message: Message) {
+      sent.push([message.messages, message.flowRecords]);
+      session!.stamp(message);
+      session!.settled(message);
+    },
+    whenBelow: () => undefined,
+    async drain() {},
+    stop() {},
+  };
+  const probe = reads(t, path, transport);
+  await probe.start();
+  await probe.finished;
+  await probe.stop(5000);
+  t.same(sent, [
+    [1, 0], //      templates
+    [41, 41 * 24],
+    [1, 16],
+    [1, 0], //      the last statistics
+  ]);
 });
 
 t.test('output that nobody reads does not hold up an end that is asked for', async (t) => {
