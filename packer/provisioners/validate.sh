@@ -36,7 +36,7 @@ done < <(sed -n 's/^\([a-z][^ ]*\) *= */\1=/p' /etc/sysctl.d/90-weir.conf)
 nft -c -f /etc/nftables.conf || fault 'nftables.conf has mistakes'
 
 # Weir, as its unit starts it.
-for module in plain-packets plain-lines encode; do
+for module in plain-packets plain-lines encode encode-shared; do
   test -s "/opt/weir/build/wasm/$module.wasm" || fault "$module.wasm is not there"
 done
 weir config check /etc/weir/weir.yaml || fault 'weir.yaml has mistakes'

@@ -139,6 +139,7 @@ export class Exporter implements GroupMember, Session<Message> {
   readonly #templatesByFields = new Map<string, number>();
   readonly #transport: MessageTransport<Message>;
   readonly #pool: MessagePool;
+  readonly #takeTrain = (): PooledTrain => this.#pool.takeTrain();
   readonly #notices = new Set<string>();
   /** One direction of a biflow. */
   #uniflow: { layout: FlowLayout; view: DataView; offset: number } | undefined;
@@ -220,7 +221,7 @@ export class Exporter implements GroupMember, Session<Message> {
   }
 
   /** Records that the Message has from a batch, and that count as accepted with it. */
-  #addEncoded(message: PooledMessage, { packets, octets }: RecordEncoder, count: number): void {
+  #addEncoded(message: Message, { packets, octets }: RecordEncoder, count: number): void {
     this.handed += count;
     this.accepted.records += count;
     this.accepted.packets += packets;
@@ -240,14 +241,11 @@ export class Exporter implements GroupMember, Session<Message> {
       templateRefreshMessages > 0
         ? templateRefreshMessages - this.#messagesSinceRefresh
         : MOST_TRAIN_MESSAGES;
-    const train = this.#pool.takeTrain();
     const most = Math.min(MOST_TRAIN_MESSAGES, untilRefresh);
-    const count = this.#format.train(batch, from, most, clockMilliseconds(), encoder, train);
-    if (count === 0) {
-      this.#pool.giveBack(train);
-      return 0;
-    }
-    train.sums.set(encoder.trainSums);
+    const train = this.#format.train(batch, from, most, clockMilliseconds(), encoder, this.#takeTrain);
+    if (train === undefined) return 0;
+    const count = train.sequenced;
+    (train as PooledTrain).sums.set(encoder.trainSums);
     this.#addEncoded(train, encoder, count);
     this.#messagesSinceRefresh += train.messages;
     this.#transport.send(train);

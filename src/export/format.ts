@@ -33,8 +33,10 @@ export interface Format {
   appendSome(batch: RecordBatch, from: number, encoder: RecordEncoder, message: Message): number;
   /**
    * Adds records of a batch, from one on, as a train of Messages, where the one that is being built is empty. Absent: not in this format.
-   * @param most Messages @param train has MOST_TRAIN_OCTETS, and becomes as long as it needs; complete but for sequence numbers
-   * @returns how many records, which `encoder` has encoded last; 0: they are not enough, or ask for more than copies
+   * @param most Messages
+   * @param take gives a Message of MOST_TRAIN_OCTETS, where there is going to be a train
+   * @returns the train, complete but for sequence numbers, of `sequenced` records, which `encoder` has encoded last; undefined: they are
+   * not enough, or ask for more than copies
    */
   train?(
     batch: RecordBatch,
@@ -42,8 +44,8 @@ export interface Format {
     most: number,
     clockMilliseconds: number,
     encoder: RecordEncoder,
-    train: Message,
-  ): number;
+    take: () => Message,
+  ): Message | undefined;
   /** Completes the Message: lengths, counts, times; all but the sequence number. */
   finish(clockMilliseconds: number): void;
   /** Writes the next sequence number into the header, or into each of a train's, and counts the Message in it. */

@@ -19,8 +19,9 @@ import type { OptionsTable } from './options.ts';
 import { SetBuilder } from './set-builder.ts';
 import type { FlowTemplate } from './template.ts';
 
-/** Messages of a train at least: fewer are as well made one by one. */
-const LEAST_TRAIN_MESSAGES = 4;
+/** A train is worth more than one call of the kernel: fewer Messages of a turn leave together without it, whoever made them. */
+const LEAST_TRAIN_MESSAGES = 64;
+const LEAST_TRAIN_OCTETS = 60_000;
 /** No Data Record of a Flow is smaller: addresses, ports, counters and times alone have more. */
 const LEAST_RECORD_OCTETS = 40;
 
@@ -144,37 +145,34 @@ export class TemplateFormat implements Format {
     most: number,
     clockMilliseconds: number,
     encoder: RecordEncoder,
-    train: Message,
-  ): number {
+    take: () => Message,
+  ): Message | undefined {
     // NetFlow v9 tells times relative to what each of its Messages has for a boot instant.
-    if (this.protocol !== 'ipfix') return 0;
+    if (this.protocol !== 'ipfix') return undefined;
     if (batch.layout !== this.#layout) this.#switch(batch.layout);
     const { copy, id, hasStrings, recordLength } = this.#template!;
     const data = this.#data;
     const { writer } = data;
     const records = data.roomFor(id, recordLength);
-    if (hasStrings || records === 0) return 0;
+    if (hasStrings || records === 0) return undefined;
     const wanted = Math.min(most, Math.floor((batch.count - from) / records));
-    if (wanted < LEAST_TRAIN_MESSAGES) return 0;
+    if (wanted < LEAST_TRAIN_MESSAGES && wanted * records * recordLength < LEAST_TRAIN_OCTETS)
+      return undefined;
     data.openSet(id, recordLength);
     const head = writer.bytes.subarray(0, writer.position);
     writer.reserve(records * recordLength);
     data.finish(clockMilliseconds);
     const octets = writer.position;
-    const messages = encoder.encodeTrain(
-      copy,
-      batch,
-      from,
-      Math.min(wanted, Math.floor(MOST_TRAIN_OCTETS / octets)),
-      records,
-      head,
-    );
     data.begin();
+    const longest = Math.min(wanted, Math.floor(MOST_TRAIN_OCTETS / octets));
+    const messages = encoder.encodeTrain(copy, batch, from, longest, records, head);
+    if (messages === 0) return undefined;
+    const train = take();
     train.bytes = train.bytes.subarray(0, messages * octets);
     train.bytes.set(encoder.encoded(messages * octets));
     train.messages = messages;
     train.sequenced = messages * records;
-    return messages * records;
+    return train;
   }
 
   #switch(layout: FlowLayout): void {

@@ -104,7 +104,8 @@ export class PlainPackets implements TableMemory {
       throw new Error(`tables of so many flows take ${Math.ceil(octets / 2 ** 30)} GiB, and 4 is the most`);
     const module = new WebAssembly.Module(readFileSync(MODULE));
     // No other thread has it. But V8 adds an unshared one to the heap, and begins to collect garbage because of its size, reserved
-    // or not: 14 ms of the 100 that a command takes for its start and end.
+    // or not: 14 ms of the 100 that a command takes for its start and end. Nor does it then for the sake of one that was dropped:
+    // whoever makes many of them, one after the other, has to wait for another reason.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     return new PlainPackets(memory, exports as unknown as Exports, RINGS + rings);

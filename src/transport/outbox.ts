@@ -83,10 +83,11 @@ export class Outbox<M extends Sendable> {
     this.#session.limitMessages(octets);
   }
 
-  /** Queues a Message, or settles it at once where there is no room. */
+  /** Queues a Message, or settles it at once where there is no room; of a train, as many as there is room for. */
   put(message: M, reasonWhenFull: TransportNotSentReason): void {
     if (this.#waitingMessages + message.messages > this.#capacity) {
-      this.#settle(message, reasonWhenFull);
+      if (message.messages === 1) this.#settle(message, reasonWhenFull);
+      else for (const one of this.#session.parted(message)) this.put(one, reasonWhenFull);
       return;
     }
     this.#waiting.push(message);

@@ -9,7 +9,7 @@ export interface UdpAddon {
    * @param octets of each datagram, but for the very last, which may be smaller
    * @returns 0: the kernel has all of them; else its errno, and it has none
    */
-  send(descriptor: number, datagrams: readonly Uint8Array[], count: number, octets: number): number;
+  sendSegments(descriptor: number, datagrams: readonly Uint8Array[], count: number, octets: number): number;
 }
 
 /** Built by scripts/build-addon.mjs; the path is that from the compiled file, build/src/transport/. */
@@ -17,11 +17,12 @@ const ADDON = '../../../build-native/udp_segments.node';
 
 let loaded: UdpAddon | null | undefined;
 
-/** Undefined: it was not built, or for another machine; datagrams then leave one by one. */
+/** Undefined: it was not built, or for another machine, or of another version; datagrams then leave one by one. */
 export function udpAddon(): UdpAddon | undefined {
   if (loaded === undefined) {
     try {
       loaded = createRequire(import.meta.url)(ADDON) as UdpAddon;
+      if (loaded.sendSegments === undefined) loaded = null;
     } catch {
       loaded = null;
     }

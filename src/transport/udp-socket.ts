@@ -88,7 +88,7 @@ function withAddon(socket: Socket, addon: UdpAddon, descriptor: number): UdpSock
   return {
     send: (bytes, callback) => socket.send(bytes, callback),
     sendTogether(datagrams, count, octets) {
-      const errno = addon.send(descriptor, datagrams, count, octets);
+      const errno = addon.sendSegments(descriptor, datagrams, count, octets);
       return errno === 0 ? undefined : getSystemErrorName(-errno);
     },
     address: () => socket.address(),

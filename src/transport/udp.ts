@@ -424,5 +424,6 @@ export class UdpTransport<M extends Sendable> extends Transport<M> {
     this.#endpoints = undefined;
     this.#current = undefined;
     this.#apart = new Fifo();
+    this.#trainLeft = 0;
   }
 }

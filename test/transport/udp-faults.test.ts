@@ -377,8 +377,8 @@ t.test('a train waits in a queue, and counts for as many as it has', async (t) =
   transport.start(books);
   await turns();
   transport.send(testTrain(0, 8));
-  transport.send(testTrain(20, 13)); // there is no room for all of it
-  transport.send(testTrain(8, 12));
+  transport.send(testTrain(8, 17)); // there is room for twelve of it
+  transport.send(testTrain(25, 8)); // and for none
   transport.send(testMessage(33));
   t.equal(transport.queued, 20);
   t.same(books.withReason('unresolved'), range(14, 20));

@@ -5,7 +5,7 @@
  *
  *   open(address)                         a socket that is bound to the numeric address and a port of the kernel's
  *                                         choice → { descriptor, segments: whether the kernel knows UDP_SEGMENT }
- *   send(descriptor, datagrams, count, octets)   the first `count` of an array of Uint8Arrays, of a datagram each or of
+ *   sendSegments(descriptor, datagrams, count, octets)   the first `count` of an array of Uint8Arrays, of a datagram each or of
  *                                         several, one behind the other: of so many octets, but for the very last,
  *                                         which may be smaller → 0: all of them were taken; or an errno: none was
  *
@@ -86,8 +86,8 @@ static napi_value send_datagrams(napi_env env, napi_callback_info info) {
   if (napi_get_cb_info(env, info, &argument_count, arguments, NULL, NULL) != napi_ok ||
       napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
       napi_get_value_uint32(env, arguments[2], &count) != napi_ok || count == 0 || count > MOST_SEGMENTS ||
-      napi_get_value_uint32(env, arguments[3], &octets) != napi_ok || octets > UINT16_MAX) {
-    napi_throw_type_error(env, NULL, "send(descriptor, datagrams, count, octets)");
+      napi_get_value_uint32(env, arguments[3], &octets) != napi_ok || octets == 0 || octets > UINT16_MAX) {
+    napi_throw_type_error(env, NULL, "sendSegments(descriptor, datagrams, count, octets)");
     return NULL;
   }
   struct iovec parts[MOST_SEGMENTS];
@@ -123,7 +123,7 @@ static napi_value send_datagrams(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   const napi_property_descriptor functions[] = {
       {"open", NULL, open_socket, NULL, NULL, NULL, napi_enumerable, NULL},
-      {"send", NULL, send_datagrams, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"sendSegments", NULL, send_datagrams, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, 2, functions);
   return exports;

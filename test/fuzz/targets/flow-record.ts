@@ -19,6 +19,9 @@ const ONE_OCTET_OF_FLAGS = 2;
 const LEAST_MESSAGE = 464; // an MTU of 512, IPv6
 const MOST_MESSAGE = 1472;
 const MOST_RECORDS = 64;
+/** One input in so many has so many records of one kind that they leave as a train. */
+const LONG_BITS = 0xf0;
+const LONG_RECORDS = 1200;
 
 export const flowRecord: FuzzTarget = {
   name: 'flow-record',
@@ -51,6 +54,13 @@ export const flowRecord: FuzzTarget = {
       exporter.record(record);
       sent.push(record);
       at += 1 + octets.length;
+    }
+    if ((bits & LONG_BITS) === LONG_BITS && sent.length > 0) {
+      const alike = sent.filter(({ layout }) => layout === sent[0]!.layout);
+      for (let i = 0; sent.length < LONG_RECORDS; i++) {
+        exporter.record(alike[i % alike.length]!);
+        sent.push(alike[i % alike.length]!);
+      }
     }
     exporter.flush();
 
