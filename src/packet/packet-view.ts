@@ -51,7 +51,7 @@ export class PacketView {
    * @param capacity packets that the view's memory holds
    * @param buffer where it is to stand, from octet `at` on; by default in memory of its own
    */
-  constructor(capacity = 1, buffer = new ArrayBuffer(capacity * PACKET_WORDS * 4), at = 0) {
+  constructor(capacity = 1, buffer: ArrayBufferLike = new ArrayBuffer(capacity * PACKET_WORDS * 4), at = 0) {
     this.words = new Int32Array(buffer, at, capacity * PACKET_WORDS);
     this.floats = new Float64Array(buffer, at, (capacity * PACKET_WORDS) / 2);
   }
